@@ -1,0 +1,17 @@
+export { assert, InvariantError } from "./assert.ts";
+export type { RaftConfig } from "./raft-config.ts";
+export { RAFT_DEFAULTS } from "./raft-config.ts";
+export type { Random } from "./random.ts";
+export type {
+  DeferredEnvelope,
+  Envelope,
+  HardState,
+  Output,
+  PersistBatch,
+  ReadState,
+  RecoveredState,
+  SnapshotPoint,
+} from "./output.ts";
+export type { ProposeResult, RaftView, TransferResult } from "./raft-core.ts";
+export { RaftCore } from "./raft-core.ts";
+export { checkState, checkTransition } from "./invariants.ts";

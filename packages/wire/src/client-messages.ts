@@ -1,0 +1,318 @@
+import type { ClusterId, Incarnation, LogIndex, NodeId, RequestId, Term } from "./ids.ts";
+
+/** `linearizable`: as fresh as any acknowledged write (Diss. §6.4). `stale`: what this node has. */
+export type ReadConsistency = "linearizable" | "stale";
+
+export interface GetRequest {
+  readonly type: "Get";
+  readonly requestId: RequestId;
+  readonly key: Uint8Array;
+  readonly consistency: ReadConsistency;
+}
+
+export interface PutRequest {
+  readonly type: "Put";
+  readonly requestId: RequestId;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+export interface DeleteRequest {
+  readonly type: "Delete";
+  readonly requestId: RequestId;
+  readonly key: Uint8Array;
+}
+
+export interface StatusRequest {
+  readonly type: "Status";
+  readonly requestId: RequestId;
+}
+
+/** Asks the leader to hand leadership to `target`, or to the best caught-up voter (null). */
+export interface MoveLeaderRequest {
+  readonly type: "MoveLeader";
+  readonly requestId: RequestId;
+  readonly target: NodeId | null;
+}
+
+/** Opens the stream `requestId`: the node's state, its changes and its events (docs/protocol.md). */
+export interface SubscribeRequest {
+  readonly type: "Subscribe";
+  readonly requestId: RequestId;
+  /** Resume after this event of this process, or null: from now. */
+  readonly resume: { readonly bootId: string; readonly sequence: number } | null;
+  /** At most this many states a second: 1 to 50. Events are not thinned. */
+  readonly stateRateMaxHz: number;
+}
+
+/** Ends the stream `requestId`. Not answered. */
+export interface CancelRequest {
+  readonly type: "Cancel";
+  readonly requestId: RequestId;
+}
+
+export type ClientRequest =
+  | GetRequest
+  | PutRequest
+  | DeleteRequest
+  | StatusRequest
+  | MoveLeaderRequest
+  | SubscribeRequest
+  | CancelRequest;
+
+/** Where a committed change stands: in the log, and in the store. */
+export interface WritePosition {
+  readonly index: LogIndex;
+  readonly term: Term;
+  /** The store's revision after the change. */
+  readonly revision: number;
+}
+
+/** A key's value and history: revisions as in etcd. */
+export interface KeyValue {
+  readonly value: Uint8Array;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  /** Changes since the key was created: 1 at its creation. */
+  readonly version: number;
+}
+
+export interface GetReply {
+  readonly type: "GetReply";
+  readonly requestId: RequestId;
+  readonly found: KeyValue | null;
+  /** The store's revision that the answer was read at. */
+  readonly revision: number;
+  /** The applied index that the answer was read at. */
+  readonly appliedIndex: LogIndex;
+}
+
+export interface PutReply extends WritePosition {
+  readonly type: "PutReply";
+  readonly requestId: RequestId;
+  /** Whether the key did not exist before. */
+  readonly created: boolean;
+}
+
+export interface DeleteReply extends WritePosition {
+  readonly type: "DeleteReply";
+  readonly requestId: RequestId;
+  /** Whether the key existed. Where it did not, `revision` has not moved. */
+  readonly deleted: boolean;
+}
+
+export interface StatusReply {
+  readonly type: "StatusReply";
+  readonly requestId: RequestId;
+  readonly status: NodeStatus;
+}
+
+export interface MoveLeaderReply {
+  readonly type: "MoveLeaderReply";
+  readonly requestId: RequestId;
+  readonly leaderId: NodeId;
+  readonly term: Term;
+}
+
+export const REQUEST_ERROR_CODES = [
+  "notLeader",
+  "noLeader",
+  "leadershipLost",
+  "proposalDropped",
+  "transferring",
+  "overloaded",
+  "tooLarge",
+  "invalid",
+  "stopping",
+  "transferFailed",
+] as const;
+export type RequestErrorCode = (typeof REQUEST_ERROR_CODES)[number];
+
+/** Whether a failed request can have had an effect: only `notApplied` may be retried blindly. */
+export type Outcome = "notApplied" | "unknown";
+
+export interface ErrorReply {
+  readonly type: "ErrorReply";
+  readonly requestId: RequestId;
+  readonly code: RequestErrorCode;
+  readonly outcome: Outcome;
+  readonly message: string;
+  readonly leaderId: NodeId | null;
+  /** `host:port` of the leader, where it is known. */
+  readonly leaderAddress: string | null;
+}
+
+export type Role = "follower" | "preCandidate" | "candidate" | "leader";
+
+export interface MemberStatus {
+  readonly id: NodeId;
+  readonly address: string;
+  readonly voter: boolean;
+}
+
+/** What a leader knows of one peer, or (all but `connected` null) what any other node knows. */
+export interface PeerStatus {
+  readonly id: NodeId;
+  /** Whether this node's own connection to the peer is up. */
+  readonly connected: boolean;
+  readonly matchIndex: LogIndex | null;
+  readonly nextIndex: LogIndex | null;
+  readonly replication: "probe" | "replicate" | null;
+  /** Entries sent and not yet acknowledged. */
+  readonly inFlightEntries: number | null;
+  /** Milliseconds since the peer was last heard from, on any connection. */
+  readonly lastContactMs: number | null;
+  readonly roundTripMs: number | null;
+}
+
+/** A run of neighbouring log entries of one term. */
+export interface TermRun {
+  readonly term: Term;
+  readonly count: number;
+}
+
+/** Everything that a node reports about itself. Durations in ms, sizes in bytes. */
+export interface NodeStatus {
+  readonly clusterId: ClusterId;
+  readonly nodeId: NodeId;
+  readonly incarnation: Incarnation;
+  readonly bootId: string;
+  readonly softwareVersion: string;
+  readonly pid: number;
+  readonly uptimeMs: number;
+  readonly address: string;
+  readonly dataDirectory: string;
+  readonly role: Role;
+  readonly currentTerm: Term;
+  readonly votedFor: NodeId | null;
+  readonly leaderId: NodeId | null;
+  /** Votes (or pre-votes) granted so far, while a candidate or pre-candidate. */
+  readonly votesGranted: number | null;
+  readonly commitIndex: LogIndex;
+  readonly lastApplied: LogIndex;
+  readonly firstLogIndex: LogIndex;
+  readonly lastLogIndex: LogIndex;
+  readonly lastLogTerm: Term;
+  /** Highest index known to be on this node's disk. */
+  readonly durableIndex: LogIndex;
+  /** The newest entries as runs of terms, oldest first, ending at `lastLogIndex`. */
+  readonly logTail: readonly TermRun[];
+  readonly revision: number;
+  readonly keyCount: number;
+  readonly members: readonly MemberStatus[];
+  readonly peers: readonly PeerStatus[];
+  /** Part of the election timeout that is left: 0 to 1; null on a leader. */
+  readonly electionTimerLeft: number | null;
+  readonly electionTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly clientConnections: number;
+  readonly subscribers: number;
+  readonly writesApplied: number;
+  readonly readsServed: number;
+  readonly requestsFailed: number;
+  readonly residentBytes: number;
+  readonly storageBytes: number;
+  /** Of the last 1,000 persists: median and 99th percentile until durable; null before the first. */
+  readonly persistP50Ms: number | null;
+  readonly persistP99Ms: number | null;
+  /** Of the last 1,000 writes at this leader: from proposal to applied. */
+  readonly commitP50Ms: number | null;
+  readonly commitP99Ms: number | null;
+}
+
+export const NODE_EVENT_KINDS = [
+  "started",
+  "stopping",
+  "roleChanged",
+  "termChanged",
+  "leaderChanged",
+  "voteGranted",
+  "voteRefused",
+  "electionStarted",
+  "electionWon",
+  "steppedDown",
+  "entriesTruncated",
+  "committed",
+  "peerConnected",
+  "peerDisconnected",
+  "peerRefused",
+  "persistSlow",
+  "transferStarted",
+  "transferEnded",
+] as const;
+export type NodeEventKind = (typeof NODE_EVENT_KINDS)[number];
+
+export type EventSeverity = "info" | "good" | "warning" | "bad";
+
+/** One thing that happened on a node, told once. */
+export interface NodeEvent {
+  /** Counts up by one within a process (`bootId`). */
+  readonly sequence: number;
+  readonly kind: NodeEventKind;
+  readonly severity: EventSeverity;
+  readonly term: Term;
+  /** Milliseconds since the Unix epoch on the node's wall clock: for display only. */
+  readonly wallMs: number;
+  /** Milliseconds on the node's monotonic clock. */
+  readonly monotonicMs: number;
+  /** A sentence without its subject: "voted for n3 in term 8". */
+  readonly text: string;
+  /** The facts in the sentence, by name. */
+  readonly details: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** The whole state of the node: first on a stream, and again after a gap. */
+export interface StreamState {
+  readonly type: "StreamState";
+  readonly requestId: RequestId;
+  readonly status: NodeStatus;
+}
+
+/** Fields of the status that changed since the last state or delta of this stream. */
+export interface StreamDelta {
+  readonly type: "StreamDelta";
+  readonly requestId: RequestId;
+  readonly changed: Partial<NodeStatus>;
+}
+
+export interface StreamEvents {
+  readonly type: "StreamEvents";
+  readonly requestId: RequestId;
+  readonly events: readonly NodeEvent[];
+}
+
+/** Sent every 500 ms when nothing else was: the node is alive. */
+export interface StreamTick {
+  readonly type: "StreamTick";
+  readonly requestId: RequestId;
+  readonly monotonicMs: number;
+}
+
+/** Events were dropped because the subscriber or the ring could not hold them. */
+export interface StreamGap {
+  readonly type: "StreamGap";
+  readonly requestId: RequestId;
+  readonly lost: number;
+}
+
+export type StreamMessage = StreamState | StreamDelta | StreamEvents | StreamTick | StreamGap;
+
+export type ClientReply =
+  | GetReply
+  | PutReply
+  | DeleteReply
+  | StatusReply
+  | MoveLeaderReply
+  | ErrorReply
+  | StreamMessage;
+
+/** Keeps a connection alive and shows when the other side is gone; answered by a Pong at once. */
+export interface Ping {
+  readonly type: "Ping";
+  readonly nonce: number;
+}
+
+export interface Pong {
+  readonly type: "Pong";
+  readonly nonce: number;
+}

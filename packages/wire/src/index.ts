@@ -1,0 +1,17 @@
+export type { ClusterId, Incarnation, LogIndex, NodeId, RequestId, Term } from "./ids.ts";
+export { isIdentifier } from "./ids.ts";
+export type { Configuration, EntryId, EntryKind, LogEntry } from "./log-entry.ts";
+export type * from "./raft-messages.ts";
+export type { ConnectionRole, Hello, HelloRefusalCode, HelloRefused } from "./hello.ts";
+export { HELLO_REFUSAL_CODES, PROTOCOL_VERSION } from "./hello.ts";
+export type * from "./client-messages.ts";
+export { NODE_EVENT_KINDS, REQUEST_ERROR_CODES } from "./client-messages.ts";
+export {
+  APPEND_ENTRIES_MAX_BYTES,
+  ENTRY_DATA_MAX_BYTES,
+  FRAME_BODY_MAX_BYTES,
+  HELLO_BODY_MAX_BYTES,
+  KEY_MAX_BYTES,
+  NESTING_MAX_DEPTH,
+  VALUE_MAX_BYTES,
+} from "./limits.ts";
