@@ -1,0 +1,323 @@
+import type { LogEntry, LogIndex, NodeId, RaftMessage, TermRun } from "@quorate/wire";
+import type { Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+import type { StateMachine } from "../ports/state-machine.ts";
+import type { Storage } from "../ports/storage.ts";
+import type { Transport } from "../ports/transport.ts";
+import type {
+  DeferredEnvelope,
+  Output,
+  PersistBatch,
+  RaftConfig,
+  RaftView,
+  RecoveredState,
+} from "../raft/index.ts";
+import { assert, RaftCore } from "../raft/index.ts";
+import type {
+  DriverObserver,
+  ProposalOutcome,
+  ReadOutcome,
+  TransferOutcome,
+} from "./driver-outcomes.ts";
+import { PendingProposals } from "./pending-proposals.ts";
+import { PendingReads } from "./pending-reads.ts";
+import { PendingTransfers } from "./pending-transfers.ts";
+import { TickSource } from "./tick-source.ts";
+
+export interface RaftDriverOptions<Result> {
+  readonly config: RaftConfig;
+  /** Milliseconds that a tick of `config` stands for. */
+  readonly tickIntervalMs: number;
+  /** Opened by the owner, who also closes it and ends the process when it fails. */
+  readonly storage: Storage;
+  /** Started by the driver, closed by the owner. */
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Empty: every committed entry of the recovered log is applied to it again. */
+  readonly stateMachine: StateMachine<Result>;
+  readonly observer: DriverObserver<Result>;
+  /** Makes the core: replaced where a checker wants to look into it. */
+  readonly createCore?: (config: RaftConfig, recovered: RecoveredState, random: Random) => RaftCore;
+}
+
+/**
+ * Runs one core on its ports. Inputs go into the core at once; what it asks for in return is done
+ * once for each turn of the loop, so that everything which arrived in a turn shares one write to
+ * each socket and one sync of the disk. Inputs go on while a batch is being made durable.
+ *
+ * Nothing here is asynchronous but the ports, and a broken invariant is thrown out of the port's
+ * callback: the process must end.
+ */
+export class RaftDriver<Result> {
+  readonly #core: RaftCore;
+  readonly #storage: Storage;
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #stateMachine: StateMachine<Result>;
+  readonly #observer: DriverObserver<Result>;
+  readonly #proposals: PendingProposals<Result>;
+  readonly #reads = new PendingReads();
+  readonly #transfers: PendingTransfers;
+  readonly #ticks: TickSource;
+  #tickCount = 0;
+  #stepScheduled = false;
+  #stopping = false;
+  #lastView: RaftView;
+  #lastApplied: LogIndex;
+  /** In the order in which the core gave them out. */
+  #deferred: DeferredEnvelope[] = [];
+  #durableSequence = 0;
+  #persistInFlight = false;
+  #stopped: Promise<void> | null = null;
+  #onIdle: (() => void) | null = null;
+
+  constructor(options: RaftDriverOptions<Result>) {
+    const { config, storage, random, clock } = options;
+    const createCore = options.createCore ?? ((...given) => new RaftCore(...given));
+    this.#core = createCore(config, storage.recovered, random);
+    this.#storage = storage;
+    this.#transport = options.transport;
+    this.#clock = clock;
+    this.#stateMachine = options.stateMachine;
+    this.#observer = options.observer;
+    this.#proposals = new PendingProposals(2 * config.electionTicks);
+    this.#transfers = new PendingTransfers(2 * config.electionTicks);
+    this.#ticks = new TickSource({
+      clock,
+      intervalMs: options.tickIntervalMs,
+      burstMaxTicks: config.heartbeatTicks,
+      ticksUntilElection: () => this.#core.view().electionTicksLeft,
+      tick: () => {
+        this.#tick();
+      },
+    });
+    this.#lastView = this.#core.view();
+    this.#lastApplied = storage.recovered.snapshot.lastIncludedIndex;
+  }
+
+  /** Starts the transport and the ticks. */
+  start(): void {
+    this.#transport.start({
+      onMessage: (from, message) => {
+        this.#receive(from, message);
+      },
+      onBatchEnd: () => {
+        this.#scheduleStep();
+      },
+      onPeerConnected: (peer) => {
+        this.#observer.onPeerConnected?.(peer);
+      },
+      onPeerDown: (peer, refused) => {
+        this.#peerDown(peer, refused);
+      },
+    });
+    this.#ticks.start();
+    this.#scheduleStep();
+  }
+
+  /**
+   * Ends the ticks, ignores messages, and answers everything that waits with `stopping`. Resolves
+   * once the batch in flight, if any, is durable; then transport and storage may be closed.
+   */
+  stop(): Promise<void> {
+    if (this.#stopped !== null) return this.#stopped;
+    this.#stopping = true;
+    this.#ticks.stop();
+    const { leaderId } = this.#core.view();
+    this.#proposals.stop(leaderId);
+    this.#reads.stop(leaderId);
+    this.#transfers.stop(leaderId);
+    this.#stopped = this.#persistInFlight
+      ? new Promise((resolve) => {
+          this.#onIdle = resolve;
+        })
+      : Promise.resolve();
+    return this.#stopped;
+  }
+
+  /**
+   * Proposes a command; `data` belongs to the log from now on. `done` is called once, possibly
+   * before this returns, and after {@link RaftDriver.stop} always with `stopping`.
+   */
+  propose(data: Uint8Array, done: (outcome: ProposalOutcome<Result>) => void): void {
+    if (this.#stopping) {
+      done({ kind: "notApplied", code: "stopping", leaderId: null });
+      return;
+    }
+    const proposed = this.#core.propose(data);
+    if (proposed.kind === "accepted") {
+      this.#proposals.add(proposed.index, proposed.term, this.#tickCount, done);
+      this.#scheduleStep();
+      return;
+    }
+    const { leaderId } = this.#core.view();
+    const unled = proposed.kind === "notLeader" && leaderId === null;
+    done({ kind: "notApplied", code: unled ? "noLeader" : proposed.kind, leaderId });
+  }
+
+  /** Asks for a moment at which the state machine may be read linearizably; `done` as above. */
+  readIndex(done: (outcome: ReadOutcome) => void): void {
+    if (this.#stopping) {
+      done({ kind: "failed", code: "stopping", leaderId: null });
+      return;
+    }
+    this.#reads.add(this.#core.readIndex(), done);
+    this.#scheduleStep();
+  }
+
+  /** Hands leadership to `target`, or to the best caught-up voter (null); `done` as above. */
+  transferLeadership(target: NodeId | null, done: (outcome: TransferOutcome) => void): void {
+    const { leaderId, currentTerm } = this.#core.view();
+    if (this.#stopping) {
+      done({ kind: "failed", code: "stopping", leaderId, reason: "the node stops" });
+      return;
+    }
+    const result = this.#core.transferLeadership(target);
+    if (result.kind === "started") {
+      this.#transfers.add(currentTerm, this.#tickCount, done);
+      this.#scheduleStep();
+    } else if (result.kind === "notLeader") {
+      const code = leaderId === null ? "noLeader" : "notLeader";
+      done({ kind: "failed", code, leaderId, reason: "this node does not lead" });
+    } else {
+      done({ kind: "failed", code: "transferFailed", leaderId, reason: result.reason });
+    }
+  }
+
+  view(): RaftView {
+    return this.#core.view();
+  }
+
+  /** Highest index that the state machine has applied. */
+  get lastApplied(): LogIndex {
+    return this.#lastApplied;
+  }
+
+  /** The newest `maxEntries` entries as runs of terms. */
+  termRuns(maxEntries: number): TermRun[] {
+    return this.#core.termRuns(maxEntries);
+  }
+
+  #tick(): void {
+    this.#tickCount++;
+    this.#core.tick();
+    const view = this.#core.view();
+    this.#proposals.expire(this.#tickCount, view.leaderId);
+    this.#transfers.settle(view, this.#tickCount);
+    this.#scheduleStep();
+  }
+
+  #receive(from: NodeId, message: RaftMessage): void {
+    if (this.#stopping) return;
+    this.#observer.onMessageReceived?.(from, message);
+    this.#core.receive(from, message);
+  }
+
+  #peerDown(peer: NodeId, refused: boolean): void {
+    if (this.#stopping) return;
+    this.#observer.onPeerDown?.(peer, refused);
+    if (refused) {
+      this.#core.peerDown(peer);
+      this.#scheduleStep();
+    }
+  }
+
+  #scheduleStep(): void {
+    if (this.#stepScheduled || this.#stopping) return;
+    this.#stepScheduled = true;
+    this.#clock.soon(() => {
+      this.#stepScheduled = false;
+      if (!this.#stopping) this.#step();
+    });
+  }
+
+  #step(): void {
+    this.#sendDurable();
+    if (!this.#core.hasOutput()) {
+      this.#transport.flush();
+      this.#observe(this.#core.view());
+      return;
+    }
+    const output = this.#core.takeOutput();
+    const view = this.#core.view();
+    this.#send(output);
+    this.#transport.flush();
+    if (output.persist !== null) this.#persist(output.persist);
+    this.#observe(view);
+    this.#apply(output.committedEntries, view.leaderId);
+    this.#answerReads(output, view.leaderId);
+    if (this.#core.hasOutput()) this.#scheduleStep();
+  }
+
+  /** Sends what waited for batches that are durable now, in the order of their making. */
+  #sendDurable(): void {
+    if (this.#deferred.length === 0) return;
+    const waiting: DeferredEnvelope[] = [];
+    for (const envelope of this.#deferred) {
+      if (envelope.afterSequence <= this.#durableSequence) this.#sendOne(envelope);
+      else waiting.push(envelope);
+    }
+    this.#deferred = waiting;
+  }
+
+  #send(output: Output): void {
+    for (const envelope of output.messages) this.#sendOne(envelope);
+    for (const envelope of output.messagesAfterPersist) {
+      if (envelope.afterSequence <= this.#durableSequence) this.#sendOne(envelope);
+      else this.#deferred.push(envelope);
+    }
+  }
+
+  #sendOne({ to, message }: { readonly to: NodeId; readonly message: RaftMessage }): void {
+    this.#observer.onMessageSent?.(to, message);
+    this.#transport.send(to, message);
+  }
+
+  #persist(batch: PersistBatch): void {
+    assert(!this.#persistInFlight, `batch ${batch.sequence} while another is in flight`);
+    this.#persistInFlight = true;
+    const startMs = this.#clock.nowMs();
+    this.#storage.persist(batch, () => {
+      this.#persistInFlight = false;
+      this.#durableSequence = batch.sequence;
+      this.#observer.onPersisted?.(batch, this.#clock.nowMs() - startMs);
+      this.#core.persisted(batch.sequence);
+      this.#scheduleStep();
+      this.#onIdle?.();
+    });
+  }
+
+  #observe(view: RaftView): void {
+    const before = this.#lastView;
+    this.#lastView = view;
+    this.#proposals.noteLeadership(
+      view.role === "leader" ? view.currentTerm : null,
+      this.#tickCount,
+    );
+    this.#transfers.settle(view, this.#tickCount);
+    this.#observer.onStep(before, view);
+  }
+
+  #apply(entries: readonly LogEntry[], leaderId: NodeId | null): void {
+    for (const entry of entries) {
+      assert(entry.index === this.#lastApplied + 1, `applying ${entry.index} out of order`);
+      this.#lastApplied = entry.index;
+      if (entry.kind === "command") {
+        const result = this.#stateMachine.apply(entry);
+        this.#observer.onApplied?.(entry, result);
+        this.#proposals.applied(entry, result, leaderId);
+      } else {
+        this.#observer.onApplied?.(entry, null);
+        this.#proposals.dropped(entry.index, leaderId);
+      }
+    }
+    if (entries.length > 0) this.#reads.answer(this.#lastApplied);
+  }
+
+  #answerReads(output: Output, leaderId: NodeId | null): void {
+    for (const state of output.readStates) this.#reads.confirm(state);
+    if (output.readStates.length > 0) this.#reads.answer(this.#lastApplied);
+    for (const requestId of output.abortedReads) this.#reads.abort(requestId, leaderId);
+  }
+}
