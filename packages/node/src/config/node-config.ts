@@ -1,0 +1,161 @@
+import { resolve } from "node:path";
+import type { ClusterId, NodeId } from "@quorate/wire";
+import type { ConfigFault } from "./config-error.ts";
+import { ConfigError } from "./config-error.ts";
+import type { Member } from "./initial-cluster.ts";
+import { show } from "./parsed.ts";
+import type { LogLevel, SettingKey, SettingValues } from "./settings.ts";
+import { isSettingKey, SETTINGS } from "./settings.ts";
+
+/** Everything that shapes one daemon. Durations in milliseconds. */
+export interface NodeConfig {
+  readonly nodeId: NodeId;
+  /** Absolute. */
+  readonly dataDirectory: string;
+  /** `host:port`; port 0 takes any free one. */
+  readonly listenAddress: string;
+  /** Where others reach this node: `host:port`. */
+  readonly advertiseAddress: string;
+  readonly clusterId: ClusterId;
+  /** Every member, this node among them, sorted by id. */
+  readonly initialCluster: readonly Member[];
+  /** Make the data directory: only where there is none yet (Raft §5.2 needs one identity once). */
+  readonly bootstrap: boolean;
+  /** Divides both intervals below. */
+  readonly tickIntervalMs: number;
+  readonly heartbeatIntervalMs: number;
+  /** Shortest election timeout; at least 3 heartbeats. Each is drawn from [this, 2 x this). */
+  readonly electionTimeoutMs: number;
+  readonly logLevel: LogLevel;
+  /** Null: standard output. */
+  readonly logFile: string | null;
+}
+
+/** Raw settings by key, as a command line or a JSON file gives them. */
+export type RawSettings = Readonly<Record<string, unknown>>;
+
+const REQUIRED = ["name", "data-dir", "cluster-id", "initial-cluster"] as const;
+
+/**
+ * Checks the settings of the command line and of the configuration file; a flag wins over the file.
+ *
+ * @throws ConfigError with every fault there is, not only the first.
+ */
+export function parseNodeConfig(flags: RawSettings, file: RawSettings): NodeConfig {
+  const faults: ConfigFault[] = unknownKeys(flags, file);
+  const values = parseValues({ ...file, ...flags }, faults);
+  for (const key of REQUIRED) {
+    const given = Object.hasOwn(flags, key) || Object.hasOwn(file, key);
+    if (!given) faults.push({ key, problem: "is missing", remedy: missingRemedy(key) });
+  }
+  faults.push(...timingFaults(values), ...memberFaults(values));
+  if (faults.length > 0) throw new ConfigError(faults);
+  return assemble(values);
+}
+
+function unknownKeys(flags: RawSettings, file: RawSettings): ConfigFault[] {
+  return [...new Set([...Object.keys(flags), ...Object.keys(file)])]
+    .filter((key) => !isSettingKey(key))
+    .map((key) => ({
+      key,
+      problem: "is not a setting",
+      remedy: `one of ${Object.keys(SETTINGS).join(", ")}`,
+    }));
+}
+
+function missingRemedy(key: SettingKey): string {
+  const { placeholder, description } = SETTINGS[key];
+  return `--${key} ${placeholder ?? ""}: ${description}`;
+}
+
+type Values = { -readonly [K in SettingKey]?: SettingValues[K] };
+
+function parseValues(raw: RawSettings, faults: ConfigFault[]): Values {
+  const values: Values = {};
+  for (const key of Object.keys(raw)) {
+    if (isSettingKey(key)) parseValue(key, raw[key], values, faults);
+  }
+  return values;
+}
+
+function parseValue(key: SettingKey, raw: unknown, values: Values, faults: ConfigFault[]): void {
+  const parsed = SETTINGS[key].parse(raw);
+  if (parsed.kind === "fault") {
+    faults.push({ key, problem: parsed.problem, remedy: parsed.remedy });
+  } else {
+    Object.assign(values, { [key]: parsed.value });
+  }
+}
+
+const TICK_DEFAULT_MS = 10;
+const HEARTBEAT_DEFAULT_MS = 50;
+const ELECTION_TIMEOUT_DEFAULT_MS = 300;
+
+/** broadcastTime << electionTimeout (Raft §5.6), and whole numbers of ticks. */
+function timingFaults(values: Values): ConfigFault[] {
+  const tick = values["tick-ms"] ?? TICK_DEFAULT_MS;
+  const heartbeat = values["heartbeat-ms"] ?? HEARTBEAT_DEFAULT_MS;
+  const election = values["election-timeout-ms"] ?? ELECTION_TIMEOUT_DEFAULT_MS;
+  const faults: ConfigFault[] = [];
+  for (const [key, value] of [
+    ["heartbeat-ms", heartbeat],
+    ["election-timeout-ms", election],
+  ] as const) {
+    if (value % tick !== 0) {
+      faults.push({
+        key,
+        problem: `${value} ms is not a whole number of ticks of ${tick} ms`,
+        remedy: `${Math.max(1, Math.round(value / tick)) * tick}, or another tick-ms`,
+      });
+    }
+  }
+  if (heartbeat * 3 > election) {
+    faults.push({
+      key: "election-timeout-ms",
+      problem: `${election} ms is less than 3 heartbeats of ${heartbeat} ms`,
+      remedy: `at least ${heartbeat * 3}, or a shorter heartbeat-ms`,
+    });
+  }
+  return faults;
+}
+
+function memberFaults(values: Values): ConfigFault[] {
+  const { name, "initial-cluster": members } = values;
+  if (name === undefined || members === undefined) return [];
+  if (members.some((member) => member.id === name)) return [];
+  return [
+    {
+      key: "initial-cluster",
+      problem: `does not name this node, ${show(name)}`,
+      remedy: `add ${name}=host:port, or name one of ${members.map(({ id }) => id).join(", ")}`,
+    },
+  ];
+}
+
+function assemble(values: Values): NodeConfig {
+  const { name, "initial-cluster": initialCluster, "data-dir": directory } = values;
+  const clusterId = values["cluster-id"];
+  const own = initialCluster?.find((member) => member.id === name);
+  if (
+    own === undefined ||
+    initialCluster === undefined ||
+    directory === undefined ||
+    clusterId === undefined
+  ) {
+    throw new ConfigError([{ key: "name", problem: "is missing", remedy: "--name n1" }]);
+  }
+  return {
+    nodeId: own.id,
+    dataDirectory: resolve(directory),
+    listenAddress: values.listen ?? own.address,
+    advertiseAddress: values.advertise ?? own.address,
+    clusterId,
+    initialCluster,
+    bootstrap: values.bootstrap ?? false,
+    tickIntervalMs: values["tick-ms"] ?? TICK_DEFAULT_MS,
+    heartbeatIntervalMs: values["heartbeat-ms"] ?? HEARTBEAT_DEFAULT_MS,
+    electionTimeoutMs: values["election-timeout-ms"] ?? ELECTION_TIMEOUT_DEFAULT_MS,
+    logLevel: values["log-level"] ?? "info",
+    logFile: values["log-file"] === undefined ? null : resolve(values["log-file"]),
+  };
+}

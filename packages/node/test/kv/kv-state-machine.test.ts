@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { LogEntry } from "@quorate/wire";
+import { KEY_MAX_BYTES, VALUE_MAX_BYTES } from "@quorate/wire";
+import fc from "fast-check";
+import type { KvCommand } from "../../src/kv/kv-command.ts";
+import { decodeCommand, encodeCommand } from "../../src/kv/kv-command.ts";
+import type { KvResult } from "../../src/kv/kv-state-machine.ts";
+import { KvStateMachine } from "../../src/kv/kv-state-machine.ts";
+
+const key = fc.uint8Array({ minLength: 1, maxLength: 3, max: 3 });
+const command: fc.Arbitrary<KvCommand> = fc.oneof(
+  fc.tuple(key, fc.uint8Array({ maxLength: 6 })).map(([k, value]): KvCommand => {
+    return { kind: "put", key: k, value };
+  }),
+  key.map((k): KvCommand => ({ kind: "delete", key: k })),
+);
+
+interface ModelRecord {
+  readonly value: string;
+  readonly create: number;
+  readonly mod: number;
+  readonly version: number;
+}
+
+function entryOf(index: number, data: Uint8Array): LogEntry {
+  return { index, term: 1, kind: "command", data };
+}
+
+function applyAll(machine: KvStateMachine, commands: readonly KvCommand[]): KvResult[] {
+  return commands.map((one, offset) => machine.apply(entryOf(offset + 1, encodeCommand(one))));
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+test("KvStateMachine: behaves as a map with revisions", () => {
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
+      const machine = new KvStateMachine();
+      const model = new Map<string, ModelRecord>();
+      let revision = 0;
+      const results = applyAll(machine, commands);
+      for (const [offset, one] of commands.entries()) {
+        const name = one.key.join(",");
+        const before = model.get(name);
+        const result = results[offset];
+        if (one.kind === "put") {
+          revision += 1;
+          model.set(name, {
+            value: one.value.join(","),
+            create: before?.create ?? revision,
+            mod: revision,
+            version: (before?.version ?? 0) + 1,
+          });
+          assert.deepEqual(result, { kind: "put", revision, created: before === undefined });
+        } else {
+          if (before !== undefined) revision += 1;
+          model.delete(name);
+          assert.deepEqual(result, { kind: "deleted", revision, deleted: before !== undefined });
+        }
+      }
+      assert.equal(machine.revision, revision);
+      assert.equal(machine.keyCount, model.size);
+      for (const one of commands) {
+        const expected = model.get(one.key.join(","));
+        const found = machine.get(one.key);
+        assert.equal(found?.value.join(","), expected?.value);
+        assert.equal(found?.createRevision, expected?.create);
+        assert.equal(found?.modRevision, expected?.mod);
+        assert.equal(found?.version, expected?.version);
+      }
+    }),
+  );
+});
+
+test("KvStateMachine: equal entries give equal states and hashes, and a lost one differs", () => {
+  fc.assert(
+    fc.property(fc.array(command, { minLength: 1, maxLength: 40 }), fc.nat(), (commands, at) => {
+      const [a, b, c] = [new KvStateMachine(), new KvStateMachine(), new KvStateMachine()];
+      assert.deepEqual(applyAll(a, commands), applyAll(b, commands));
+      assert.equal(a.stateHash(), b.stateHash());
+      const lost = at % commands.length;
+      applyAll(c, commands.toSpliced(lost, 1));
+      const same = a.revision === c.revision;
+      // A delete of an absent key changes nothing; every other command moves the revision.
+      assert.equal(a.stateHash() === c.stateHash(), same);
+    }),
+  );
+});
+
+test("KvStateMachine: the hash sees a changed value, key and revision", () => {
+  const hashOf = (...commands: KvCommand[]): string => {
+    const machine = new KvStateMachine();
+    applyAll(machine, commands);
+    return machine.stateHash();
+  };
+  const put = (name: string, value: string): KvCommand => {
+    return { kind: "put", key: bytes(name), value: bytes(value) };
+  };
+  const hashes = [
+    hashOf(),
+    hashOf(put("a", "1")),
+    hashOf(put("a", "2")),
+    hashOf(put("b", "1")),
+    hashOf(put("a", "1"), put("b", "2")),
+    hashOf(put("b", "2"), put("a", "1")),
+    hashOf(put("a", "1"), { kind: "delete", key: bytes("a") }),
+  ];
+  assert.equal(new Set(hashes).size, hashes.length);
+  for (const hash of hashes) assert.match(hash, /^[0-9a-f]{16}$/u);
+});
+
+test("KvStateMachine: bad commands are the same refusal everywhere and change nothing (§2)", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 12 }), (data) => {
+      const [a, b] = [new KvStateMachine(), new KvStateMachine()];
+      applyAll(a, [{ kind: "put", key: bytes("k"), value: bytes("v") }]);
+      applyAll(b, [{ kind: "put", key: bytes("k"), value: bytes("v") }]);
+      const before = a.stateHash();
+      const result = a.apply(entryOf(2, data));
+      assert.deepEqual(result, b.apply(entryOf(2, data)));
+      if (result.kind === "invalid") assert.equal(a.stateHash(), before);
+    }),
+  );
+});
+
+test("KvStateMachine: keeps its own copy of a value", () => {
+  const machine = new KvStateMachine();
+  const data = encodeCommand({ kind: "put", key: bytes("k"), value: bytes("value") });
+  machine.apply(entryOf(1, data));
+  data.fill(0);
+  assert.deepEqual(machine.get(bytes("k"))?.value, bytes("value"));
+  assert.equal(machine.get(bytes("k"))?.value.buffer.byteLength, 5);
+});
+
+test("KvStateMachine: keys are bytes, not text", () => {
+  const machine = new KvStateMachine();
+  applyAll(machine, [
+    { kind: "put", key: Uint8Array.of(0xff), value: bytes("1") },
+    { kind: "put", key: Uint8Array.of(0xc3, 0xbf), value: bytes("2") },
+  ]);
+  assert.equal(machine.keyCount, 2);
+  assert.deepEqual(machine.get(Uint8Array.of(0xff))?.value, bytes("1"));
+});
+
+test("KvCommand: decodes what it encodes, up to the largest key and value", () => {
+  const largest: KvCommand = {
+    kind: "put",
+    key: new Uint8Array(KEY_MAX_BYTES).fill(7),
+    value: new Uint8Array(VALUE_MAX_BYTES).fill(9),
+  };
+  assert.deepEqual(decodeCommand(encodeCommand(largest)), largest);
+  fc.assert(
+    fc.property(command, (one) => {
+      assert.deepEqual(decodeCommand(encodeCommand(one)), one);
+    }),
+  );
+});
+
+test("KvCommand: golden bytes of version 1, as they lie in logs", () => {
+  const hex = (one: KvCommand): string => Buffer.from(encodeCommand(one)).toString("hex");
+  assert.equal(hex({ kind: "put", key: bytes("ab"), value: bytes("c") }), "01010002616263");
+  assert.equal(hex({ kind: "delete", key: bytes("ab") }), "010200026162");
+});
