@@ -1,0 +1,123 @@
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { CommandError } from "../errors.ts";
+import type { ClusterFile, LocalNode } from "./cluster-file.ts";
+import { addressOf } from "./cluster-file.ts";
+import { nodeLogPath, openNodeLog, readLogTail } from "./node-log.ts";
+import { observeProcess } from "./process-identity.ts";
+import type { RunFile } from "./run-file.ts";
+import { writeRunFile } from "./run-file.ts";
+import { makePrivateDirectory } from "./state-directory.ts";
+
+/** A node's process that this command has just started. */
+export interface SpawnedNode {
+  readonly run: RunFile;
+  /** Rejects with what the log says when the process ends; never resolves. */
+  readonly exited: Promise<never>;
+}
+
+function daemonPath(): string {
+  return fileURLToPath(import.meta.resolve("@quorate/node/quorated"));
+}
+
+/** Whether the node has never written anything durable. */
+export function isDataEmpty(dataDirectory: string): boolean {
+  return !existsSync(dataDirectory) || readdirSync(dataDirectory).length === 0;
+}
+
+function daemonArguments(cluster: ClusterFile, node: LocalNode, dataDirectory: string): string[] {
+  const members = cluster.nodes.map((member) => `${member.id}=${addressOf(member)}`);
+  const flags = [
+    ["--name", node.id],
+    ["--data-dir", dataDirectory],
+    ["--cluster-id", cluster.clusterId],
+    ["--initial-cluster", members.join(",")],
+  ].flat();
+  return isDataEmpty(dataDirectory) ? [...flags, "--bootstrap"] : flags;
+}
+
+/**
+ * Refuses to start a node whose data was deleted after it had run: it may have voted and
+ * acknowledged entries that it would not know of any more (Raft §5.2, §5.4).
+ */
+function checkDataIsThere(cluster: ClusterFile, node: LocalNode, dataDirectory: string): void {
+  if (!cluster.bootstrapped || !isDataEmpty(dataDirectory)) return;
+  throw new CommandError("failed", `the data of ${node.id} is gone: ${dataDirectory} is empty`, {
+    why: ["a node that forgot its votes and its log must not come back under its old name"],
+    try: [`put the data back`, `quorate up --fresh --name ${cluster.name}   (deletes all data)`],
+  });
+}
+
+/**
+ * Starts `quorated` in a session of its own, so that neither the end of this command nor a Ctrl-C
+ * reaches it, with its output in the node's log, and notes pid and start time in `run.json`.
+ */
+export function spawnNode(
+  cluster: ClusterFile,
+  node: LocalNode,
+  nodeDirectory: string,
+): SpawnedNode {
+  const dataDirectory = join(nodeDirectory, "data");
+  checkDataIsThere(cluster, node, dataDirectory);
+  makePrivateDirectory(nodeDirectory);
+  const log = openNodeLog(nodeDirectory);
+  let child: ChildProcess;
+  try {
+    const flags = daemonArguments(cluster, node, dataDirectory);
+    child = spawn(process.execPath, [daemonPath(), ...flags], {
+      cwd: nodeDirectory,
+      detached: true,
+      stdio: ["ignore", log, log],
+    });
+  } finally {
+    closeSync(log);
+  }
+  child.unref();
+  const run = noteProcess(child, node, nodeDirectory);
+  const exited = rejectAtExit(child, node, nodeDirectory);
+  return { run, exited };
+}
+
+function noteProcess(child: ChildProcess, node: LocalNode, nodeDirectory: string): RunFile {
+  const { pid } = child;
+  if (pid === undefined) {
+    throw new CommandError("failed", `${node.id} could not be started`, {
+      why: [`${process.execPath} cannot be run`],
+    });
+  }
+  const run: RunFile = {
+    pid,
+    startTime: observeProcess(pid)?.startTime ?? "ended at once",
+    bootId: null,
+    address: addressOf(node),
+    softwareVersion: null,
+    startedAt: new Date().toISOString(),
+    lastExit: null,
+  };
+  writeRunFile(nodeDirectory, run);
+  return run;
+}
+
+function rejectAtExit(child: ChildProcess, node: LocalNode, nodeDirectory: string): Promise<never> {
+  const exited = new Promise<never>((_resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => {
+      const ending = signal === null ? `ended with code ${code ?? 0}` : `was ended by ${signal}`;
+      reject(startFailure(node, ending, nodeLogPath(nodeDirectory)));
+    });
+  });
+  // Whoever does not wait for it any more must not be told.
+  exited.catch(() => undefined);
+  return exited;
+}
+
+function startFailure(node: LocalNode, ending: string, logPath: string): CommandError {
+  return new CommandError("failed", `${node.id} ${ending} while starting`, {
+    why: readLogTail(logPath, 3).lines,
+    try: [`quorate logs ${node.id}`, `less ${logPath}`],
+  });
+}
