@@ -1,3 +1,6 @@
+/** Length prefix of a frame: an unsigned 32-bit integer, big-endian. */
+export const FRAME_PREFIX_BYTES = 4;
+
 /** Largest body of a frame. A frame that announces more closes the connection unread. */
 export const FRAME_BODY_MAX_BYTES: number = 8 * 1024 * 1024;
 
@@ -18,3 +21,6 @@ export const APPEND_ENTRIES_MAX_BYTES: number = 2 * 1024 * 1024;
 
 /** Deepest nesting of arrays and maps in a frame. */
 export const NESTING_MAX_DEPTH = 16;
+
+/** Most MessagePack values in a body: bounds what a small body can make a decoder allocate. */
+export const BODY_VALUES_MAX: number = 64 * 1024;
