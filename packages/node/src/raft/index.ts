@@ -12,6 +12,7 @@ export type {
   RecoveredState,
   SnapshotPoint,
 } from "./output.ts";
-export type { ProposeResult, RaftView, TransferResult } from "./raft-core.ts";
+export type { PeerView, ProposeResult, RaftView, TransferResult } from "./raft-core.ts";
 export { RaftCore } from "./raft-core.ts";
 export { checkState, checkTransition } from "./invariants.ts";
+export { allMembers, allVoters, hasQuorum, isVoter, majorityOf, quorumReached } from "./quorum.ts";

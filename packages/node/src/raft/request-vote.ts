@@ -1,0 +1,54 @@
+import type { NodeId, PreVote, RequestVote } from "@quorate/wire";
+import type { RaftState } from "./raft-state.ts";
+import { becomeFollower, resetElectionTimer } from "./raft-state.ts";
+
+/**
+ * Whether this voter hears a leader, and so disregards whoever wants to replace it
+ * (Diss. §4.2.3): for the shortest election timeout after the leader's last message. A leader
+ * hears itself: the check of its quorum ends that when nobody else does.
+ */
+export function hearsLeader(state: RaftState): boolean {
+  if (state.role === "leader") return true;
+  return state.leaderId !== null && state.leaderSilenceTicks < state.config.electionTicks;
+}
+
+/** Says what a RequestVote would be answered, and changes nothing (Diss. §9.6). */
+export function handlePreVote(state: RaftState, from: NodeId, request: PreVote): void {
+  const voteGranted =
+    request.candidateId === from &&
+    request.term > state.currentTerm &&
+    !hearsLeader(state) &&
+    isUpToDate(state, request);
+  // The term in the answer frees a candidate that is behind; nothing durable is promised.
+  state.send(from, {
+    type: "PreVoteReply",
+    term: state.currentTerm,
+    preVoteTerm: request.term,
+    voteGranted,
+  });
+}
+
+/**
+ * Grants one vote a term, first come first served, to a candidate whose log is at least as up to
+ * date (Raft §5.2, §5.4.1). The answer leaves once the vote is durable. `request.term` is
+ * `currentTerm` here.
+ */
+export function handleRequestVote(state: RaftState, from: NodeId, request: RequestVote): void {
+  const isFree = state.votedFor === null || state.votedFor === request.candidateId;
+  const voteGranted = request.candidateId === from && isFree && isUpToDate(state, request);
+  if (voteGranted) grantVote(state, request.candidateId);
+  const reply = { type: "RequestVoteReply", term: state.currentTerm, voteGranted } as const;
+  state.sendWhenDurable(from, reply, 0);
+}
+
+function grantVote(state: RaftState, candidateId: NodeId): void {
+  state.votedFor = candidateId;
+  // A pre-candidate that gives its vote away waits for the one it gave it to.
+  if (state.role === "preCandidate") becomeFollower(state, null);
+  state.hurriedElections = 0;
+  resetElectionTimer(state);
+}
+
+function isUpToDate(state: RaftState, request: PreVote | RequestVote): boolean {
+  return state.log.isUpToDate({ index: request.lastLogIndex, term: request.lastLogTerm });
+}
