@@ -1,0 +1,208 @@
+import { decodeBody, encodeFrame } from "../codec/index.ts";
+import type { Hello } from "../hello.ts";
+import { FRAME_BODY_MAX_BYTES } from "../limits.ts";
+import type { WireMessage } from "../wire-message.ts";
+import { ConnectionError } from "./connection-error.ts";
+import type { FramedSocket } from "./framed-socket.ts";
+import { KeepAlive, type KeepAliveOptions } from "./keep-alive.ts";
+
+/**
+ * What a connection tells its owner; never from within a call of one of its methods. An exception
+ * thrown by one of them is a bug and reaches the process, except a DecodeError, which closes the
+ * connection as a fault of the other side.
+ */
+export interface ConnectionHandlers {
+  /**
+   * A message that passed the decoder's checks of its form. Never a hello, Ping or Pong. Its
+   * binary fields may share memory with everything that was read with it: copy what is kept.
+   */
+  onMessage(message: WireMessage): void;
+  /** The messages of one read of the socket have been handed over. */
+  onBatchEnd(): void;
+  /** A queue that had grown past the socket's own buffer (64 KiB) has been written out. */
+  onDrain?(): void;
+  /** Once, and nothing comes after it. Null: this side called `close`. */
+  onClose(error: ConnectionError | null): void;
+}
+
+/** How a connection behaves once the hellos are exchanged. */
+export interface ConnectionSettings {
+  readonly keepAlive: KeepAliveOptions | null;
+  /** Reading stops while more than this waits to be written, so that a side that does not read
+   *  its answers stops being asked for more. Infinity: never. */
+  readonly readPauseBytes: number;
+}
+
+/**
+ * A live connection after both hellos: messages each way, keep-alive and round-trip time.
+ * Made by `dial` and `listen`.
+ */
+export class Connection {
+  /** What the other side said about itself. */
+  readonly remoteHello: Hello;
+  readonly #socket: FramedSocket;
+  readonly #keepAlive: KeepAlive | null;
+  readonly #settings: ConnectionSettings;
+  #handlers: ConnectionHandlers | null = null;
+  #pausedByOwner = false;
+  #pausedByQueueAt: number | null = null;
+  /** What came before `start`. */
+  #held: Uint8Array[] = [];
+  #closedBeforeStart: { readonly error: ConnectionError | null } | null = null;
+
+  constructor(socket: FramedSocket, remoteHello: Hello, settings: ConnectionSettings) {
+    this.remoteHello = remoteHello;
+    this.#socket = socket;
+    this.#settings = settings;
+    socket.bodyMaxBytes = FRAME_BODY_MAX_BYTES;
+    socket.handlers = {
+      onBody: (body) => this.#receive(body),
+      onViolation: (error) => socket.destroy(error),
+      onBatchEnd: () => this.#handlers?.onBatchEnd(),
+      onDrain: () => this.#drained(),
+      onClose: (error) => this.#closed(error),
+    };
+    this.#keepAlive =
+      settings.keepAlive === null
+        ? null
+        : new KeepAlive(
+            settings.keepAlive,
+            (nonce) => this.send({ type: "Ping", nonce }),
+            () => this.#silent(settings.keepAlive?.silenceMs ?? 0),
+          );
+  }
+
+  /** `host:port` of the other side: as dialed, or as accepted. */
+  get remoteAddress(): string {
+    return this.#socket.address;
+  }
+
+  /** The newest round trip measured by the keep-alive; null before the first or without one. */
+  get roundTripMs(): number | null {
+    return this.#keepAlive?.roundTripMs ?? null;
+  }
+
+  /** Bytes that wait, here or in the socket, for the other side to read. */
+  get queuedBytes(): number {
+    return this.#socket.queuedBytes;
+  }
+
+  /** Whether messages can still be sent; once false, for ever. */
+  get isOpen(): boolean {
+    return this.#socket.isOpen;
+  }
+
+  /**
+   * Queues `message`: it is written with all others of this turn of the loop when the turn ends,
+   * or at {@link flush}. Dropped without a word once the connection is not open: `onClose` tells.
+   *
+   * @throws EncodeError when it is larger than a frame can be; nothing is queued then.
+   */
+  send(message: WireMessage): void {
+    if (this.isOpen) this.sendFrame(encodeFrame(message));
+  }
+
+  /** As {@link send}, of a frame made by `encodeFrame`. Nobody may change it afterwards. */
+  sendFrame(frame: Uint8Array): void {
+    this.#socket.write(frame);
+    if (this.queuedBytes > this.#settings.readPauseBytes && this.#pausedByQueueAt === null) {
+      this.#pausedByQueueAt = performance.now();
+      this.#socket.pause();
+    }
+  }
+
+  /** Hands what is queued to the operating system now. */
+  flush(): void {
+    this.#socket.flush();
+  }
+
+  /**
+   * Stops reading after the messages of the read under way; they are still handed over. The other
+   * side then cannot send more than the sockets' buffers hold.
+   */
+  pauseReading(): void {
+    this.#pausedByOwner = true;
+    this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    this.#pausedByOwner = false;
+    this.#keepAlive?.heard();
+    if (this.#pausedByQueueAt === null) this.#socket.resume();
+  }
+
+  /** Writes what is queued, then ends the connection. `onClose(null)` follows within a second. */
+  close(): void {
+    this.#socket.end(null);
+  }
+
+  /** Closes at once, and what is queued is lost. `onClose(error)` follows. */
+  destroy(error: ConnectionError): void {
+    this.#socket.destroy(error);
+  }
+
+  /** Begins to hand over what comes in; until then it is held. Called by `dial` and `listen`. */
+  start(handlers: ConnectionHandlers): void {
+    this.#handlers = handlers;
+    const held = this.#held;
+    this.#held = [];
+    if (held.length > 0) this.#socket.redeliver(held);
+    if (this.#closedBeforeStart !== null) handlers.onClose(this.#closedBeforeStart.error);
+    if (!this.#pausedByOwner && this.#pausedByQueueAt === null) this.#socket.resume();
+  }
+
+  #receive(body: Uint8Array): void {
+    const handlers = this.#handlers;
+    if (handlers === null) {
+      this.#held.push(body);
+      return;
+    }
+    this.#keepAlive?.heard();
+    const message = decodeBody(body);
+    switch (message.type) {
+      case "Ping":
+        this.send({ type: "Pong", nonce: message.nonce });
+        break;
+      case "Pong":
+        this.#keepAlive?.pongReceived(message.nonce);
+        break;
+      case "Hello":
+      case "HelloRefused":
+        this.#violated(`a second ${message.type} came`);
+        break;
+      default:
+        handlers.onMessage(message);
+    }
+  }
+
+  #violated(message: string): void {
+    this.destroy(new ConnectionError("protocol", this.remoteAddress, { message }));
+  }
+
+  #drained(): void {
+    if (this.#pausedByQueueAt !== null) {
+      this.#pausedByQueueAt = null;
+      this.#keepAlive?.heard();
+      if (!this.#pausedByOwner) this.#socket.resume();
+    }
+    this.#handlers?.onDrain?.();
+  }
+
+  #silent(silenceMs: number): void {
+    if (this.#pausedByQueueAt !== null) {
+      const pausedMs = performance.now() - this.#pausedByQueueAt;
+      if (pausedMs < silenceMs) return;
+      const message = `the other side has not read its answers for ${Math.round(pausedMs)} ms`;
+      this.destroy(new ConnectionError("overflow", this.remoteAddress, { message }));
+    } else if (!this.#pausedByOwner) {
+      const message = `connected, but nothing came for ${silenceMs} ms`;
+      this.destroy(new ConnectionError("silent", this.remoteAddress, { message }));
+    }
+  }
+
+  #closed(error: ConnectionError | null): void {
+    this.#keepAlive?.stop();
+    if (this.#handlers === null) this.#closedBeforeStart = { error };
+    else this.#handlers.onClose(error);
+  }
+}

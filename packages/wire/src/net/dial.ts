@@ -1,0 +1,152 @@
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
+
+import { decodeBody, encodeFrame } from "../codec/index.ts";
+import { type Hello, PROTOCOL_VERSION } from "../hello.ts";
+import { type Address, parseAddress } from "./address.ts";
+import { ConnectionError } from "./connection-error.ts";
+import { Connection, type ConnectionHandlers } from "./connection.ts";
+import { FramedSocket, QUEUE_MAX_BYTES } from "./framed-socket.ts";
+import type { KeepAliveOptions } from "./keep-alive.ts";
+
+export interface DialOptions {
+  /** `host:port`. */
+  readonly address: string;
+  /** What this side says about itself, and whom it means to reach. */
+  readonly hello: Hello;
+  /** For everything up to the other side's hello: name, TCP, TLS and hello. */
+  readonly connectTimeoutMs: number;
+  /** Called no sooner than `connected` has been fulfilled; never when it is rejected. */
+  readonly handlers: ConnectionHandlers;
+  /** Absent: no Pings are sent and silence is not noticed. */
+  readonly keepAlive?: KeepAliveOptions;
+  /** The connection is destroyed as `overflow` when more waits to be written. Default 16 MiB. */
+  readonly queueMaxBytes?: number;
+  /** Present: TLS with these options. */
+  readonly tls?: ConnectionOptions;
+}
+
+/** A connection that is being made. */
+export interface Dialing {
+  /**
+   * Fulfilled after both hellos.
+   *
+   * @throws ConnectionError when there is none; the socket is closed then.
+   */
+  readonly connected: Promise<Connection>;
+  /** Gives up: `connected` is rejected as `closed`. Without effect once it is settled. */
+  cancel(): void;
+}
+
+/** Connects to a node and exchanges hellos with it. */
+export function dial(options: DialOptions): Dialing {
+  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
+  // Whoever cancels need not look at the promise any more.
+  promise.catch(() => undefined);
+  const address = parseAddress(options.address);
+  if (address === null) {
+    const message = "not an address of the form host:port";
+    reject(new ConnectionError("unresolved", options.address, { message }));
+    return { connected: promise, cancel: () => undefined };
+  }
+  let settled = false;
+  const framed = greet(openSocket(address, options.tls), options, {
+    resolve: (connection) => {
+      settled = true;
+      resolve(connection);
+    },
+    reject,
+  });
+  return {
+    connected: promise,
+    cancel: () => {
+      const message = "the attempt was given up";
+      if (!settled) framed.destroy(new ConnectionError("closed", options.address, { message }));
+    },
+  };
+}
+
+function openSocket({ host, port }: Address, tls: ConnectionOptions | undefined): Socket {
+  if (tls === undefined) return connectTcp({ host, port });
+  const servername = isIP(host) === 0 ? host : "";
+  return connectTls({ servername, ...tls, host, port });
+}
+
+interface Outcome {
+  resolve(connection: Connection): void;
+  reject(error: ConnectionError): void;
+}
+
+function greet(socket: Socket, options: DialOptions, outcome: Outcome): FramedSocket {
+  const { address, connectTimeoutMs } = options;
+  const timer = setTimeout(() => {
+    const missing = socket.connecting ? "no connection" : "connected, but no hello";
+    const message = `${missing} within ${connectTimeoutMs} ms`;
+    framed.destroy(new ConnectionError("timeout", address, { message }));
+  }, connectTimeoutMs);
+  const framed = new FramedSocket(socket, {
+    address,
+    queueMaxBytes: options.queueMaxBytes ?? QUEUE_MAX_BYTES,
+    handlers: {
+      onBody: (body) => {
+        const remoteHello = readHello(body, options);
+        if (remoteHello instanceof ConnectionError) {
+          framed.destroy(remoteHello);
+          return;
+        }
+        clearTimeout(timer);
+        outcome.resolve(startSoon(framed, remoteHello, options));
+      },
+      onViolation: (error) => framed.destroy(error),
+      onBatchEnd: () => undefined,
+      onDrain: () => undefined,
+      onClose: (error) => {
+        clearTimeout(timer);
+        const message = "the connection closed before the hello";
+        outcome.reject(error ?? new ConnectionError("closed", address, { message }));
+      },
+    },
+  });
+  framed.write(encodeFrame(options.hello));
+  framed.flush();
+  return framed;
+}
+
+/** Leaves the caller the time to receive the connection before its handlers are called. */
+function startSoon(framed: FramedSocket, remoteHello: Hello, options: DialOptions): Connection {
+  const connection = new Connection(framed, remoteHello, {
+    keepAlive: options.keepAlive ?? null,
+    readPauseBytes: Infinity,
+  });
+  framed.pause();
+  setImmediate(() => connection.start(options.handlers));
+  return connection;
+}
+
+function readHello(body: Uint8Array, { address, hello }: DialOptions): Hello | ConnectionError {
+  const answer = decodeBody(body);
+  if (answer.type === "HelloRefused") {
+    const message = `${answer.message} (${answer.code}); ${answer.remedy}`;
+    return new ConnectionError("helloRefused", address, { message, refusal: answer });
+  }
+  if (answer.type !== "Hello") {
+    const message = `its first message was ${answer.type}, not a hello`;
+    return new ConnectionError("protocol", address, { message });
+  }
+  const fault = faultOf(answer, hello);
+  return fault === null ? answer : new ConnectionError("protocol", address, { message: fault });
+}
+
+/** The other side checks as much; but a vote counted for the wrong node would be unsafe. */
+function faultOf(answer: Hello, asked: Hello): string | null {
+  if (answer.protocolVersion !== PROTOCOL_VERSION) {
+    return `it speaks protocol version ${answer.protocolVersion}, not ${PROTOCOL_VERSION}`;
+  }
+  if (asked.clusterId !== null && answer.clusterId !== asked.clusterId) {
+    return `it belongs to cluster ${answer.clusterId ?? "?"}, not ${asked.clusterId}`;
+  }
+  if (asked.to !== null && answer.from !== asked.to) {
+    return `node ${answer.from} answers there, not ${asked.to}`;
+  }
+  return null;
+}

@@ -1,0 +1,183 @@
+import { createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TlsOptions } from "node:tls";
+
+import type { Hello, HelloRefused } from "../hello.ts";
+import { type ConnectionError, connectionErrorFrom } from "./connection-error.ts";
+import { Connection, type ConnectionHandlers, type ConnectionSettings } from "./connection.ts";
+import { type FramedSocket, QUEUE_MAX_BYTES } from "./framed-socket.ts";
+import { Greeting, remoteAddressOf, TOO_MANY_CONNECTIONS } from "./greeting.ts";
+import type { KeepAliveOptions } from "./keep-alive.ts";
+import { ListenError } from "./listen-error.ts";
+
+/** Sockets over the limit that may exist at once, to be told so. More are closed without a word. */
+const REFUSED_MAX = 32;
+
+/** Default of `ListenOptions.keepAlive`: for sides that vanish without closing. */
+const KEEP_ALIVE: KeepAliveOptions = { intervalMs: 5000, silenceMs: 20_000 };
+
+/** More than this waiting to be read by the other side, and its requests are not read either. */
+const READ_PAUSE_BYTES: number = 1024 * 1024;
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Sockets at once, those without a hello included. The next ones are told and closed. */
+  readonly connectionsMax: number;
+  /** A socket without a complete hello by then is closed. */
+  readonly helloTimeoutMs: number;
+  /** Judges a well-formed hello of this protocol version, and answers it. */
+  accept(hello: Hello, remoteAddress: string): Hello | HelloRefused;
+  /** Called after the answer was queued; messages follow in the same turn at the earliest. */
+  onConnection(connection: Connection): ConnectionHandlers;
+  /** A socket that did not become a connection, and why: for the log. */
+  onRejected?(error: ConnectionError): void;
+  /** Default: a Ping every 5 s, gone after 20 s of silence. */
+  readonly keepAlive?: KeepAliveOptions;
+  /** A connection is destroyed as `overflow` when more waits to be written. Default 16 MiB. */
+  readonly queueMaxBytes?: number;
+  /** Present: TLS with these options. */
+  readonly tls?: TlsOptions;
+}
+
+/** A port that takes connections. */
+export interface Listener {
+  readonly host: string;
+  /** The port taken, where 0 was asked for. */
+  readonly port: number;
+  /** Those that are past their hello. */
+  readonly connections: ReadonlySet<Connection>;
+  /** Frees the port and closes every connection, in order where the other side takes part. */
+  close(): Promise<void>;
+}
+
+/**
+ * Takes connections at an address.
+ *
+ * @throws ListenError when the address cannot be taken.
+ */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const port = new ListeningPort(options);
+  await port.open();
+  return port;
+}
+
+class ListeningPort implements Listener {
+  readonly connections: Set<Connection> = new Set();
+  readonly #options: ListenOptions;
+  readonly #server: Server;
+  readonly #settings: ConnectionSettings;
+  /** Every socket, from its first moment. */
+  readonly #sockets: Set<Socket> = new Set();
+  readonly #greetings: Set<Greeting> = new Set();
+  #refusedCount = 0;
+  #closing: Promise<void> | null = null;
+  #address: { host: string; port: number };
+
+  constructor(options: ListenOptions) {
+    this.#options = options;
+    this.#address = { host: options.host, port: options.port };
+    this.#settings = {
+      keepAlive: options.keepAlive ?? KEEP_ALIVE,
+      readPauseBytes: READ_PAUSE_BYTES,
+    };
+    this.#server = this.#createServer();
+    this.#server.maxConnections = options.connectionsMax + REFUSED_MAX;
+    this.#server.on("connection", (socket) => this.#track(socket));
+  }
+
+  get host(): string {
+    return this.#address.host;
+  }
+
+  get port(): number {
+    return this.#address.port;
+  }
+
+  async open(): Promise<void> {
+    const { host, port } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onError = (cause: Error): void => reject(new ListenError(cause, { host, port }));
+    this.#server.once("error", onError);
+    this.#server.listen({ host, port, backlog: 511 }, resolve);
+    await promise;
+    this.#server.off("error", onError);
+    // A failed accept (too many open files) concerns one socket: the port stays open.
+    this.#server.on("error", (error) => this.#reject(connectionErrorFrom(error, "accept")));
+    const bound = this.#server.address();
+    if (bound !== null && typeof bound !== "string") this.#address = { host, port: bound.port };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
+    for (const connection of this.connections) connection.close();
+    for (const greeting of this.#greetings) greeting.abort();
+    this.#destroyRest();
+    await promise;
+  }
+
+  /** Ends what no Connection will end: refused sockets and unfinished TLS handshakes. */
+  #destroyRest(): void {
+    if (this.connections.size > 0) return;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #createServer(): Server {
+    const { tls, helloTimeoutMs } = this.#options;
+    if (tls === undefined) {
+      return createTcpServer((socket) => this.#admit(socket));
+    }
+    const server = createTlsServer({ handshakeTimeout: helloTimeoutMs, ...tls }, (socket) =>
+      this.#admit(socket),
+    );
+    server.on("tlsClientError", (error, socket) =>
+      this.#reject(connectionErrorFrom(error, remoteAddressOf(socket))),
+    );
+    return server;
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+  }
+
+  #reject(error: ConnectionError): void {
+    this.#options.onRejected?.(error);
+  }
+
+  #admit(socket: Socket): void {
+    const greeting = new Greeting(socket, {
+      helloTimeoutMs: this.#options.helloTimeoutMs,
+      queueMaxBytes: this.#options.queueMaxBytes ?? QUEUE_MAX_BYTES,
+      accept: (hello, remoteAddress) => this.#options.accept(hello, remoteAddress),
+      onRejected: (error) => this.#reject(error),
+      onAccepted: (framed, hello) => {
+        this.#greetings.delete(greeting);
+        this.#connect(socket, framed, hello);
+      },
+    });
+    this.#greetings.add(greeting);
+    socket.once("close", () => this.#greetings.delete(greeting));
+    if (this.#sockets.size - this.#refusedCount > this.#options.connectionsMax) {
+      this.#refusedCount += 1;
+      socket.once("close", () => (this.#refusedCount -= 1));
+      greeting.refuse(TOO_MANY_CONNECTIONS);
+    }
+  }
+
+  #connect(socket: Socket, framed: FramedSocket, hello: Hello): void {
+    const connection = new Connection(framed, hello, this.#settings);
+    this.connections.add(connection);
+    socket.once("close", () => {
+      this.connections.delete(connection);
+      if (this.#closing !== null) this.#destroyRest();
+    });
+    connection.start(this.#options.onConnection(connection));
+  }
+}
