@@ -7,11 +7,7 @@ import { becomeFollower, resetElectionTimer } from "./raft-state.ts";
  * Receiver side of AppendEntries (Raft Figure 2). The term rule has run: `request.term` is
  * `currentTerm`, so its sender is the leader of this term, and a candidate gives up (Raft §5.2).
  */
-export function handleAppendEntries(
-  state: RaftState,
-  from: NodeId,
-  request: AppendEntries,
-): void {
+export function handleAppendEntries(state: RaftState, from: NodeId, request: AppendEntries): void {
   if (request.leaderId !== from || !isWellFormed(request)) return;
   becomeFollower(state, request.leaderId);
   state.leaderSilenceTicks = 0;

@@ -1,10 +1,6 @@
 import type { NodeId, RaftMessage, Role } from "@quorate/wire";
 import { handleAppendEntries } from "./append-entries.ts";
-import {
-  handlePreVoteReply,
-  handleRequestVoteReply,
-  handleTimeoutNow,
-} from "./election.ts";
+import { handlePreVoteReply, handleRequestVoteReply, handleTimeoutNow } from "./election.ts";
 import { handleAppendEntriesReply } from "./leader.ts";
 import type { RaftState } from "./raft-state.ts";
 import { handleReadIndex, handleReadIndexReply, refuseReadIndex } from "./read-index.ts";

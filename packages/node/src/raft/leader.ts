@@ -103,6 +103,8 @@ function nextIndexAfterRejection(state: RaftState, reply: AppendEntriesReply): L
   const { conflictTerm, conflictIndex, prevLogIndex } = reply;
   const ownTerm = state.log.termAt(prevLogIndex) ?? 0;
   const lastOfTerm =
-    conflictTerm !== null && conflictTerm < ownTerm ? state.log.lastIndexOfTerm(conflictTerm) : null;
+    conflictTerm !== null && conflictTerm < ownTerm
+      ? state.log.lastIndexOfTerm(conflictTerm)
+      : null;
   return Math.max(1, Math.min(lastOfTerm === null ? conflictIndex : lastOfTerm + 1, prevLogIndex));
 }

@@ -1,4 +1,12 @@
-import type { Configuration, LogEntry, LogIndex, NodeId, RaftMessage, RequestId, Term } from "@quorate/wire";
+import type {
+  Configuration,
+  LogEntry,
+  LogIndex,
+  NodeId,
+  RaftMessage,
+  RequestId,
+  Term,
+} from "@quorate/wire";
 
 /** Raft Figure 2's persistent state without the log, and a hint of the commit point. */
 export interface HardState {

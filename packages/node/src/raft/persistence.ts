@@ -100,7 +100,8 @@ export class Persistence {
 
   #sequenceForIndex(index: LogIndex): number {
     if (index <= this.durableIndex) return 0;
-    if (this.#inFlight !== null && index <= this.#inFlight.lastIndex) return this.#inFlight.sequence;
+    if (this.#inFlight !== null && index <= this.#inFlight.lastIndex)
+      return this.#inFlight.sequence;
     return this.#nextSequence;
   }
 }

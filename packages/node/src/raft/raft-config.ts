@@ -39,7 +39,10 @@ export const RAFT_DEFAULTS: Omit<RaftConfig, "nodeId"> = {
 export function assertRaftConfig(config: RaftConfig): void {
   for (const [name, value] of Object.entries(config)) {
     if (typeof value === "number") {
-      assert(Number.isSafeInteger(value) && value >= 1, `${name} is ${value}, not a whole number >= 1`);
+      assert(
+        Number.isSafeInteger(value) && value >= 1,
+        `${name} is ${value}, not a whole number >= 1`,
+      );
     }
   }
   assert(

@@ -106,7 +106,7 @@ export class RaftLog {
   termRuns(maxEntries: number): TermRun[] {
     const runs: { term: Term; count: number }[] = [];
     const fromIndex = Math.max(this.firstIndex, this.lastIndex - maxEntries + 1);
-    for (let index = this.lastIndex; index >= fromIndex; ) {
+    for (let index = this.lastIndex; index >= fromIndex;) {
       const start = Math.max(fromIndex, this.firstIndexOfTermAt(index));
       runs.push({ term: this.entryAt(index)?.term ?? 0, count: index - start + 1 });
       index = start - 1;

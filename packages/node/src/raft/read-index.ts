@@ -41,11 +41,7 @@ export function refuseReadIndex(state: RaftState, from: NodeId, request: ReadInd
   state.send(from, { type: "ReadIndexReply", term, requestId, readIndex: null });
 }
 
-export function handleReadIndexReply(
-  state: RaftState,
-  from: NodeId,
-  reply: ReadIndexReply,
-): void {
+export function handleReadIndexReply(state: RaftState, from: NodeId, reply: ReadIndexReply): void {
   const { requestId, readIndex } = reply;
   if (from !== state.leaderId || !state.forwardedReads.delete(requestId)) return;
   if (readIndex === null) state.outbox.abortedReads.push(requestId);

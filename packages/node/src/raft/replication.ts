@@ -51,7 +51,10 @@ export function sendAppend(
 ): void {
   const prevLogIndex = progress.nextIndex - 1;
   const prevLogTerm = state.log.termAt(prevLogIndex);
-  assert(prevLogTerm !== null, `${progress.id} needs entry ${prevLogIndex}, which is not in the log`);
+  assert(
+    prevLogTerm !== null,
+    `${progress.id} needs entry ${prevLogIndex}, which is not in the log`,
+  );
   const request: AppendEntries = {
     type: "AppendEntries",
     term: state.currentTerm,
