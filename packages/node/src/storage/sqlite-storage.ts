@@ -1,0 +1,154 @@
+import type { Worker } from "node:worker_threads";
+
+import { encodeEntries } from "@quorate/wire";
+import type { NodeId } from "@quorate/wire";
+
+import type { Storage } from "../ports/storage.ts";
+import { assert } from "../raft/index.ts";
+import type { PersistBatch, RecoveredState } from "../raft/index.ts";
+import { BatchOrder } from "./batch-order.ts";
+import type { DirectoryLock } from "./directory-lock.ts";
+import { fromErrorRecord } from "./storage-error.ts";
+import type { DirectoryIdentity, StorageReport, StorageRequest } from "./thread-messages.ts";
+
+interface Waiting {
+  readonly ticket: number;
+  readonly done: () => void;
+}
+
+/** What a directory held when its thread opened it. */
+export interface OpenedDirectory {
+  readonly identity: DirectoryIdentity;
+  readonly addresses: readonly (readonly [NodeId, string])[];
+  readonly recovered: RecoveredState;
+  readonly sizeBytes: number;
+}
+
+/** Figure 2's persistent state in one SQLite file, written by a thread of its own. */
+export class SqliteStorage implements Storage {
+  readonly identity: DirectoryIdentity;
+  readonly recovered: RecoveredState;
+  readonly #addresses: Map<NodeId, string>;
+  readonly #worker: Worker;
+  readonly #lock: DirectoryLock;
+  readonly #onFailure: (error: Error) => void;
+  readonly #order: BatchOrder;
+  readonly #waiting: Waiting[] = [];
+  #ticket = 0;
+  #sizeBytes: number;
+  #state: "open" | "closing" | "failed" = "open";
+  #finishClosing: (() => void) | null = null;
+
+  /** By {@link openStorage} only. */
+  constructor(
+    worker: Worker,
+    opened: OpenedDirectory,
+    lock: DirectoryLock,
+    onFailure: (error: Error) => void,
+  ) {
+    this.identity = opened.identity;
+    this.recovered = opened.recovered;
+    this.#addresses = new Map(opened.addresses);
+    this.#sizeBytes = opened.sizeBytes;
+    this.#order = new BatchOrder(opened.recovered);
+    this.#worker = worker;
+    this.#lock = lock;
+    this.#onFailure = onFailure;
+    worker.on("message", (report: StorageReport) => this.#onReport(report));
+    worker.on("error", (error) => this.#fail(asError(error)));
+    worker.on("exit", () => this.#onExit());
+  }
+
+  /** Where each member is reached, as it was last stored: at bootstrap or since. */
+  get addresses(): ReadonlyMap<NodeId, string> {
+    return this.#addresses;
+  }
+
+  persist(batch: PersistBatch, done: () => void): void {
+    this.#order.check(batch);
+    const records = batch.entries.length > 0 ? encodeEntries(batch.entries) : null;
+    const ticket = this.#nextTicket(done);
+    this.#request({ kind: "persist", ticket, hardState: batch.hardState, records });
+  }
+
+  /** Stores where `nodeId` is reached from now on. Durable when the promise is fulfilled. */
+  persistAddress(nodeId: NodeId, address: string): Promise<void> {
+    return new Promise((resolveDurable) => {
+      const ticket = this.#nextTicket(resolveDurable);
+      this.#addresses.set(nodeId, address);
+      this.#request({ kind: "persistAddress", ticket, nodeId, address });
+    });
+  }
+
+  sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  async close(): Promise<void> {
+    assert(this.#state !== "closing", "storage is closed once");
+    await this.#lock.release();
+    if (this.#state === "failed") return;
+    this.#state = "closing";
+    await new Promise<void>((resolveClosed) => {
+      this.#finishClosing = resolveClosed;
+      this.#request({ kind: "close" });
+    });
+  }
+
+  #nextTicket(done: () => void): number {
+    assert(this.#state !== "closing", "nothing is stored after close");
+    this.#ticket += 1;
+    this.#waiting.push({ ticket: this.#ticket, done });
+    return this.#ticket;
+  }
+
+  #request(request: StorageRequest): void {
+    const records = request.kind === "persist" ? request.records : null;
+    const transfer = records === null ? [] : [records.buffer as ArrayBuffer];
+    this.#worker.postMessage(request, transfer);
+  }
+
+  #onReport(report: StorageReport): void {
+    switch (report.kind) {
+      case "durable":
+        this.#sizeBytes = report.sizeBytes;
+        this.#callDone(report.ticket);
+        return;
+      case "failed":
+        this.#fail(fromErrorRecord(report.error));
+        return;
+      case "closed":
+        return; // the thread's exit follows
+      case "entries":
+      case "opened":
+      case "refused":
+        assert(false, `the storage thread reported ${report.kind} twice`);
+    }
+  }
+
+  #callDone(durableTicket: number): void {
+    if (this.#state === "failed") return;
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      if (first.ticket > durableTicket) return;
+      this.#waiting.shift();
+      first.done();
+    }
+  }
+
+  #fail(error: Error): void {
+    if (this.#state === "failed") return;
+    this.#state = "failed";
+    this.#waiting.length = 0;
+    this.#finishClosing?.();
+    this.#onFailure(error);
+  }
+
+  #onExit(): void {
+    if (this.#state === "closing" && this.#waiting.length === 0) this.#finishClosing?.();
+    else this.#fail(new Error("the storage thread ended"));
+  }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
