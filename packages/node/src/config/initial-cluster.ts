@@ -1,7 +1,8 @@
 import type { NodeId } from "@quorate/wire";
 import { isIdentifier } from "@quorate/wire";
+import { parseAddress } from "@quorate/wire/net";
 import type { Parsed } from "./parsed.ts";
-import { isAddress, show } from "./parsed.ts";
+import { show } from "./parsed.ts";
 
 /** One server of the cluster and where it is reached. */
 export interface Member {
@@ -21,7 +22,7 @@ export function parseMembers(raw: unknown): Parsed<readonly Member[]> {
   const members: Member[] = [];
   for (const [id, address] of pairs) {
     if (!isIdentifier(id)) return fault(`${show(id)} is not the name of a node`);
-    if (typeof address !== "string" || !isAddress(address)) {
+    if (typeof address !== "string" || parseAddress(address) === null) {
       return fault(`the address of ${id}, ${show(address)}, is not host:port`);
     }
     if (members.some((member) => member.id === id)) return fault(`${id} is named twice`);

@@ -1,8 +1,9 @@
 import { isIdentifier } from "@quorate/wire";
+import { parseAddress } from "@quorate/wire/net";
 import { parseMembers } from "./initial-cluster.ts";
 import type { Member } from "./initial-cluster.ts";
 import type { Parsed } from "./parsed.ts";
-import { isAddress, show } from "./parsed.ts";
+import { show } from "./parsed.ts";
 
 /** Levels of the log, from the quietest. */
 export const LOG_LEVELS = ["silent", "fatal", "error", "warn", "info", "debug", "trace"] as const;
@@ -45,7 +46,7 @@ const identifier = (example: string): ((raw: unknown) => Parsed<string>) => {
 };
 
 const address = (raw: unknown): Parsed<string> =>
-  typeof raw === "string" && isAddress(raw)
+  typeof raw === "string" && parseAddress(raw) !== null
     ? { kind: "value", value: raw }
     : {
         kind: "fault",

@@ -1,0 +1,122 @@
+import type { MemberStatus, NodeId, NodeStatus, PeerStatus, TermRun } from "@quorate/wire";
+import type { PeerView, RaftView } from "../raft/index.ts";
+import type { PeerContact } from "../transport/tcp-transport.ts";
+import { roundMs } from "./latency-window.ts";
+
+/** The parts of a status that do not change while a process runs. */
+export type NodeIdentity = Pick<
+  NodeStatus,
+  | "clusterId"
+  | "nodeId"
+  | "incarnation"
+  | "bootId"
+  | "softwareVersion"
+  | "pid"
+  | "address"
+  | "dataDirectory"
+  | "electionTimeoutMs"
+  | "heartbeatIntervalMs"
+>;
+
+/** What is counted and measured outside of the core. */
+export type NodeGauges = Pick<
+  NodeStatus,
+  | "uptimeMs"
+  | "revision"
+  | "keyCount"
+  | "clientConnections"
+  | "subscribers"
+  | "writesApplied"
+  | "readsServed"
+  | "requestsFailed"
+  | "residentBytes"
+  | "storageBytes"
+  | "persistP50Ms"
+  | "persistP99Ms"
+  | "commitP50Ms"
+  | "commitP99Ms"
+>;
+
+export interface StatusSources {
+  readonly identity: NodeIdentity;
+  readonly view: RaftView;
+  readonly gauges: NodeGauges;
+  readonly lastApplied: number;
+  readonly logTail: readonly TermRun[];
+  readonly addressOf: (id: NodeId) => string | null;
+  readonly contactOf: (id: NodeId) => PeerContact;
+}
+
+/** Puts together what a node reports about itself. */
+export function assembleStatus(sources: StatusSources): NodeStatus {
+  const { identity, view, gauges } = sources;
+  return {
+    ...identity,
+    ...gauges,
+    role: view.role,
+    currentTerm: view.currentTerm,
+    votedFor: view.votedFor,
+    leaderId: view.leaderId,
+    votesGranted: view.votesGranted,
+    commitIndex: view.commitIndex,
+    lastApplied: sources.lastApplied,
+    firstLogIndex: view.firstLogIndex,
+    lastLogIndex: view.lastLogIndex,
+    lastLogTerm: view.lastLogTerm,
+    durableIndex: view.durableIndex,
+    logTail: sources.logTail,
+    members: memberStatuses(sources),
+    peers: peerStatuses(sources),
+    electionTimerLeft: electionTimerLeft(view),
+  };
+}
+
+function memberStatuses({ view, addressOf }: StatusSources): MemberStatus[] {
+  const { voters, votersOutgoing, learners } = view.configuration;
+  const voting = new Set([...voters, ...votersOutgoing]);
+  return [...new Set([...voting, ...learners])].toSorted().map((id) => ({
+    id,
+    address: addressOf(id) ?? "",
+    voter: voting.has(id),
+  }));
+}
+
+function peerStatuses(sources: StatusSources): PeerStatus[] {
+  const { view, identity, contactOf } = sources;
+  const byId = new Map(view.peers.map((peer) => [peer.id, peer]));
+  return memberStatuses(sources)
+    .filter(({ id }) => id !== identity.nodeId)
+    .map(({ id }) => ({
+      id,
+      ...replicationStatus(byId.get(id)),
+      ...contactStatus(contactOf(id)),
+    }));
+}
+
+function contactStatus(
+  contact: PeerContact,
+): Pick<PeerStatus, "connected" | "lastContactMs" | "roundTripMs"> {
+  const { connected, lastContactMs, roundTripMs } = contact;
+  return {
+    connected,
+    lastContactMs: lastContactMs === null ? null : Math.round(lastContactMs),
+    roundTripMs: roundTripMs === null ? null : roundMs(roundTripMs),
+  };
+}
+
+function replicationStatus(
+  peer: PeerView | undefined,
+): Pick<PeerStatus, "matchIndex" | "nextIndex" | "replication" | "inFlightEntries"> {
+  if (peer === undefined) {
+    return { matchIndex: null, nextIndex: null, replication: null, inFlightEntries: null };
+  }
+  const { matchIndex, nextIndex, state } = peer;
+  const inFlightEntries = state === "replicate" ? nextIndex - 1 - matchIndex : 0;
+  return { matchIndex, nextIndex, replication: state, inFlightEntries };
+}
+
+function electionTimerLeft(view: RaftView): number | null {
+  if (view.role === "leader") return null;
+  const left = view.electionTicksLeft / view.electionTimeoutTicks;
+  return Math.round(Math.min(1, Math.max(0, left)) * 100) / 100;
+}

@@ -1,0 +1,366 @@
+import { randomUUID } from "node:crypto";
+import type { Hello, HelloRefused, NodeId, NodeStatus } from "@quorate/wire";
+import { PROTOCOL_VERSION } from "@quorate/wire";
+import type { Connection, ConnectionError, ConnectionHandlers, Listener } from "@quorate/wire/net";
+import { formatAddress, listen, parseAddress } from "@quorate/wire/net";
+import type { Logger } from "pino";
+import type { NodeConfig } from "../config/node-config.ts";
+import type { KvResult } from "../kv/kv-state-machine.ts";
+import { KvStateMachine } from "../kv/kv-state-machine.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+import { assert, RAFT_DEFAULTS } from "../raft/index.ts";
+import type { RaftConfig } from "../raft/index.ts";
+import type { SqliteStorage } from "../storage/index.ts";
+import { Admission } from "../transport/peer-admission.ts";
+import { PEER_LINK_DEFAULTS, TcpTransport } from "../transport/tcp-transport.ts";
+import { ClientSession } from "./client-session.ts";
+import { silentLogger } from "./log.ts";
+import { assembleStatus } from "./node-status.ts";
+import type { NodeIdentity } from "./node-status.ts";
+import { openDirectory } from "./open-directory.ts";
+import { RaftDriver } from "./raft-driver.ts";
+import { RequestRouter } from "./request-router.ts";
+import { ResidentMemory } from "./resident-memory.ts";
+import { systemClock } from "./system-clock.ts";
+import { systemRandom } from "./system-random.ts";
+import { Telemetry } from "./telemetry.ts";
+import { SOFTWARE_VERSION } from "./version.ts";
+
+/** What a server may be given instead of the machine's own. */
+export interface ServerDependencies {
+  /** Default: no log. */
+  readonly log?: Logger;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /**
+   * Called once when the disk failed: nothing more is acknowledged. End the process with
+   * `process.abort()`. Default: that.
+   */
+  readonly onFailure?: (error: Error) => void;
+}
+
+/** Sockets at once, of peers, clients and strangers. */
+const CONNECTIONS_MAX = 4096;
+
+/** A socket without a hello is closed after this. */
+const HELLO_TIMEOUT_MS = 5000;
+
+/** Newest entries of the log that a status describes. */
+const LOG_TAIL_ENTRIES = 256;
+
+/**
+ * Starts one server: opens its data directory, listens, calls its peers and takes part in the
+ * cluster. On return it answers; it may not know a leader yet.
+ *
+ * @throws StorageError when the data directory is not usable, or another cluster's or node's.
+ * @throws ListenError when the address is taken.
+ */
+export async function startServer(
+  config: NodeConfig,
+  dependencies: ServerDependencies = {},
+): Promise<QuorateServer> {
+  const onFailure = dependencies.onFailure ?? ((): void => process.abort());
+  const storage = await openDirectory(config, onFailure);
+  try {
+    const server = new QuorateServer(config, storage, dependencies);
+    await server.open();
+    return server;
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+}
+
+/** One running server. Made by {@link startServer}. */
+export class QuorateServer {
+  readonly #config: NodeConfig;
+  readonly #storage: SqliteStorage;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #bootId = randomUUID();
+  readonly #startedMs: number;
+  readonly #memory: ResidentMemory;
+  readonly #store = new KvStateMachine();
+  readonly #transport: TcpTransport;
+  readonly #telemetry: Telemetry;
+  readonly #driver: RaftDriver<KvResult>;
+  readonly #router: RequestRouter;
+  readonly #admission: Admission;
+  #listener: Listener | null = null;
+  #stopped: Promise<void> | null = null;
+
+  /** By {@link startServer} only. */
+  constructor(config: NodeConfig, storage: SqliteStorage, dependencies: ServerDependencies) {
+    this.#config = config;
+    this.#storage = storage;
+    this.#clock = dependencies.clock ?? systemClock;
+    this.#log = dependencies.log ?? silentLogger();
+    this.#startedMs = this.#clock.nowMs();
+    this.#memory = new ResidentMemory(this.#clock);
+    const random = dependencies.random ?? systemRandom;
+    this.#transport = this.#createTransport(random);
+    this.#telemetry = new Telemetry({
+      nodeId: config.nodeId,
+      clock: this.#clock,
+      log: this.#log,
+      view: () => this.#driver.view(),
+      persistSlowMs: 2 * config.heartbeatIntervalMs,
+      recoveredLastIndex: lastIndexOf(storage),
+    });
+    this.#driver = new RaftDriver<KvResult>({
+      config: raftConfigOf(config),
+      tickIntervalMs: config.tickIntervalMs,
+      storage,
+      transport: this.#transport,
+      clock: this.#clock,
+      random,
+      stateMachine: this.#store,
+      observer: this.#telemetry,
+    });
+    this.#router = new RequestRouter({
+      driver: this.#driver,
+      store: this.#store,
+      telemetry: this.#telemetry,
+      clock: this.#clock,
+      status: () => this.status(),
+      addressOf: (id) => this.#addressOf(id),
+    });
+    this.#admission = new Admission({
+      clusterId: config.clusterId,
+      nodeId: config.nodeId,
+      isMember: (id) => membersOf(this.#driver.view().configuration).has(id),
+    });
+  }
+
+  /** New with each start. */
+  get bootId(): string {
+    return this.#bootId;
+  }
+
+  /** Where it listens, as `host:port`. */
+  get listenAddress(): string {
+    const { host, port } = this.#openListener();
+    return formatAddress({ host, port });
+  }
+
+  /** A hash of the store: equal on servers that have applied the same entries. */
+  get stateHash(): string {
+    return this.#store.stateHash();
+  }
+
+  /** By {@link startServer} only: listens, then takes part. */
+  async open(): Promise<void> {
+    const address = parseAddress(this.#config.listenAddress);
+    assert(address !== null, `${this.#config.listenAddress} went through the checks`);
+    this.#listener = await listen({
+      ...address,
+      connectionsMax: CONNECTIONS_MAX,
+      helloTimeoutMs: HELLO_TIMEOUT_MS,
+      accept: (hello) => this.#admission.check(hello) ?? this.#hello(null),
+      onConnection: (connection) => this.#onConnection(connection),
+      onRejected: (error) => {
+        this.#rejected(error);
+      },
+    });
+    const { hardState } = this.#storage.recovered;
+    const lastIndex = lastIndexOf(this.#storage);
+    this.#telemetry.emit({
+      kind: "started",
+      severity: "info",
+      text: `started in term ${hardState.currentTerm} with a log up to ${lastIndex}`,
+      details: { bootId: this.#bootId, lastLogIndex: lastIndex, pid: process.pid },
+    });
+    this.#driver.start();
+  }
+
+  /** Everything that this server reports about itself. */
+  status(): NodeStatus {
+    return assembleStatus({
+      identity: this.#identity(),
+      view: this.#driver.view(),
+      lastApplied: this.#driver.lastApplied,
+      logTail: this.#driver.termRuns(LOG_TAIL_ENTRIES),
+      addressOf: (id) => this.#addressOf(id),
+      contactOf: (id) => this.#transport.contact(id),
+      gauges: {
+        uptimeMs: Math.round(this.#clock.nowMs() - this.#startedMs),
+        revision: this.#store.revision,
+        keyCount: this.#store.keyCount,
+        clientConnections: this.#clientConnections(),
+        subscribers: this.#telemetry.listenerCount,
+        writesApplied: this.#telemetry.writesApplied,
+        readsServed: this.#telemetry.readsServed,
+        requestsFailed: this.#telemetry.requestsFailed,
+        residentBytes: this.#memory.bytes,
+        storageBytes: this.#storage.sizeBytes(),
+        ...this.#telemetry.latencies(),
+      },
+    });
+  }
+
+  /**
+   * Stops in order: refuses writes, hands leadership to a peer where it leads (for one election
+   * timeout at most), answers what waits, makes what is pending durable, and releases port and
+   * directory. A crash instead of it loses nothing that was acknowledged.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    const { currentTerm, role } = this.#driver.view();
+    this.#telemetry.emit({
+      kind: "stopping",
+      severity: "info",
+      text: "began to stop",
+      details: { term: currentTerm, role },
+    });
+    this.#router.stopWrites();
+    await this.#handOver();
+    await this.#driver.stop();
+    this.#telemetry.stop();
+    await this.#transport.close();
+    await this.#listener?.close();
+    await this.#storage.close();
+  }
+
+  #handOver(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { role, configuration } = this.#driver.view();
+    if (role !== "leader" || configuration.voters.length < 2) return Promise.resolve();
+    const limit = this.#clock.after(this.#config.electionTimeoutMs, resolve);
+    this.#driver.transferLeadership(null, (outcome) => {
+      if (outcome.kind === "failed") this.#log.warn({ reason: outcome.reason }, "kept leadership");
+      resolve();
+    });
+    return promise.finally(() => {
+      limit.cancel();
+    });
+  }
+
+  #createTransport(random: Random): TcpTransport {
+    const { nodeId } = this.#config;
+    const members = membersOf(this.#storage.recovered.snapshot.configuration);
+    const peers = [...members]
+      .filter((id) => id !== nodeId)
+      .toSorted()
+      .flatMap((id) => {
+        const address = this.#addressOf(id);
+        return address === null ? [] : [{ id, address }];
+      });
+    return new TcpTransport({
+      peers,
+      helloTo: (peer) => this.#hello(peer),
+      limits: PEER_LINK_DEFAULTS,
+      clock: this.#clock,
+      random,
+      onRefused: (peer, refusal) => {
+        this.#refusedBy(peer, refusal);
+      },
+    });
+  }
+
+  #onConnection(connection: Connection): ConnectionHandlers {
+    if (connection.remoteHello.role === "peer") return this.#transport.accept(connection);
+    return new ClientSession({
+      connection,
+      router: this.#router,
+      telemetry: this.#telemetry,
+      streams: {
+        bootId: this.#bootId,
+        clock: this.#clock,
+        events: this.#telemetry.events,
+        status: () => this.status(),
+      },
+    });
+  }
+
+  #hello(to: NodeId | null): Hello {
+    const { clusterId, nodeId, advertiseAddress } = this.#config;
+    return {
+      type: "Hello",
+      protocolVersion: PROTOCOL_VERSION,
+      clusterId,
+      from: nodeId,
+      to,
+      role: "peer",
+      incarnation: this.#storage.identity.incarnation,
+      bootId: this.#bootId,
+      advertiseAddress,
+      softwareVersion: SOFTWARE_VERSION,
+      capabilities: [],
+    };
+  }
+
+  #refusedBy(peer: NodeId, { code, message, remedy }: HelloRefused): void {
+    this.#telemetry.emit({
+      kind: "peerRefused",
+      severity: "bad",
+      text: `was refused by ${peer}: ${message}; ${remedy}`,
+      details: { peer, code },
+    });
+  }
+
+  #rejected(error: ConnectionError): void {
+    const { address, kind, message } = error;
+    this.#log.debug({ address, kind }, `turned a connection away: ${message}`);
+  }
+
+  #identity(): NodeIdentity {
+    const { clusterId, nodeId, advertiseAddress, dataDirectory } = this.#config;
+    return {
+      clusterId,
+      nodeId,
+      incarnation: this.#storage.identity.incarnation,
+      bootId: this.#bootId,
+      softwareVersion: SOFTWARE_VERSION,
+      pid: process.pid,
+      address: advertiseAddress,
+      dataDirectory,
+      electionTimeoutMs: this.#config.electionTimeoutMs,
+      heartbeatIntervalMs: this.#config.heartbeatIntervalMs,
+    };
+  }
+
+  #clientConnections(): number {
+    let count = 0;
+    for (const connection of this.#listener?.connections ?? []) {
+      if (connection.remoteHello.role === "client") count += 1;
+    }
+    return count;
+  }
+
+  #addressOf(id: NodeId): string | null {
+    return this.#storage.addresses.get(id) ?? null;
+  }
+
+  #openListener(): Listener {
+    assert(this.#listener !== null, "the server is not open");
+    return this.#listener;
+  }
+}
+
+function raftConfigOf(config: NodeConfig): RaftConfig {
+  const { nodeId, tickIntervalMs, heartbeatIntervalMs, electionTimeoutMs } = config;
+  return {
+    ...RAFT_DEFAULTS,
+    nodeId,
+    heartbeatTicks: heartbeatIntervalMs / tickIntervalMs,
+    electionTicks: electionTimeoutMs / tickIntervalMs,
+  };
+}
+
+function lastIndexOf({ recovered }: SqliteStorage): number {
+  return recovered.entries.at(-1)?.index ?? recovered.snapshot.lastIncludedIndex;
+}
+
+function membersOf(configuration: {
+  readonly voters: readonly NodeId[];
+  readonly votersOutgoing: readonly NodeId[];
+  readonly learners: readonly NodeId[];
+}): Set<NodeId> {
+  const { voters, votersOutgoing, learners } = configuration;
+  return new Set([...voters, ...votersOutgoing, ...learners]);
+}

@@ -1,0 +1,132 @@
+import type { LogEntry, NodeEvent, NodeId, NodeStatus, RaftMessage } from "@quorate/wire";
+import type { Logger } from "pino";
+import type { KvResult } from "../kv/kv-state-machine.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { PersistBatch, RaftView } from "../raft/index.ts";
+import type { DriverObserver } from "./driver-outcomes.ts";
+import { EventRing } from "./event-ring.ts";
+import { EventSource } from "./event-source.ts";
+import type { EventDraft } from "./event-text.ts";
+import { LatencyWindow } from "./latency-window.ts";
+
+/** Who is told that there is something new; it fetches it when it can. */
+export interface TelemetryListener {
+  onStateChanged(): void;
+  onEvents(): void;
+}
+
+export interface TelemetryOptions {
+  readonly nodeId: NodeId;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly view: () => RaftView;
+  /** A write to disk that takes longer is an event. Milliseconds. */
+  readonly persistSlowMs: number;
+  readonly recoveredLastIndex: number;
+}
+
+/**
+ * What a node knows about its own work: events, counters, latencies. It watches the driver and
+ * costs next to nothing while nobody listens; no listener can make the driver wait.
+ */
+export class Telemetry implements DriverObserver<KvResult> {
+  readonly events: EventRing = new EventRing();
+  readsServed = 0;
+  requestsFailed = 0;
+  #writesApplied = 0;
+  readonly #options: TelemetryOptions;
+  readonly #source: EventSource;
+  readonly #listeners = new Set<TelemetryListener>();
+  readonly #persistMs = new LatencyWindow();
+  readonly #commitMs = new LatencyWindow();
+
+  constructor(options: TelemetryOptions) {
+    this.#options = options;
+    this.#source = new EventSource({
+      ...options,
+      emit: (draft) => {
+        this.emit(draft);
+      },
+    });
+  }
+
+  /** Applied commands, since the process started. */
+  get writesApplied(): number {
+    return this.#writesApplied;
+  }
+
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+
+  addListener(listener: TelemetryListener): void {
+    this.#listeners.add(listener);
+  }
+
+  removeListener(listener: TelemetryListener): void {
+    this.#listeners.delete(listener);
+  }
+
+  /** Tells an event that does not come from the driver: to the log, the ring and the listeners. */
+  emit(draft: EventDraft): NodeEvent {
+    const { log, clock, view } = this.#options;
+    const event = this.events.append({
+      ...draft,
+      term: view().currentTerm,
+      wallMs: Date.now(),
+      monotonicMs: Math.round(clock.nowMs()),
+    });
+    const { kind, severity, term, text, details } = event;
+    const warns = severity === "warning" || severity === "bad";
+    const level = kind === "committed" ? "debug" : warns ? "warn" : "info";
+    log[level]({ event: kind, term, ...details }, text);
+    for (const listener of this.#listeners) listener.onEvents();
+    return event;
+  }
+
+  /** A write at this leader was applied, `durationMs` after it was proposed. */
+  noteCommit(durationMs: number): void {
+    this.#commitMs.add(durationMs);
+  }
+
+  latencies(): Pick<NodeStatus, "persistP50Ms" | "persistP99Ms" | "commitP50Ms" | "commitP99Ms"> {
+    const [persistP50Ms = null, persistP99Ms = null] = this.#persistMs.percentiles([50, 99]);
+    const [commitP50Ms = null, commitP99Ms = null] = this.#commitMs.percentiles([50, 99]);
+    return { persistP50Ms, persistP99Ms, commitP50Ms, commitP99Ms };
+  }
+
+  onStep(before: RaftView, after: RaftView): void {
+    this.#source.onStep(before, after);
+    for (const listener of this.#listeners) listener.onStateChanged();
+  }
+
+  onMessageReceived(from: NodeId, message: RaftMessage): void {
+    this.#source.onMessageReceived(from, message);
+  }
+
+  onMessageSent(to: NodeId, message: RaftMessage): void {
+    this.#source.onMessageSent(to, message);
+  }
+
+  onPersisted(batch: PersistBatch, durationMs: number): void {
+    this.#persistMs.add(durationMs);
+    this.#source.onPersisted(batch, durationMs);
+  }
+
+  onApplied(_entry: LogEntry, result: KvResult | null): void {
+    if (result !== null) this.#writesApplied += 1;
+  }
+
+  onPeerConnected(peer: NodeId): void {
+    this.#source.onPeerConnected(peer);
+  }
+
+  onPeerDown(peer: NodeId, refused: boolean): void {
+    this.#source.onPeerDown(peer, refused);
+  }
+
+  /** Tells what was held back to be folded, and ends the timers. */
+  stop(): void {
+    this.#source.stop();
+  }
+}

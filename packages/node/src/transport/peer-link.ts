@@ -1,0 +1,179 @@
+import type { Hello, HelloRefused, NodeId, RaftMessage } from "@quorate/wire";
+import type { Connection } from "@quorate/wire/net";
+import { ConnectionError, dial } from "@quorate/wire/net";
+import type { Clock, Timer } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+
+/** How a {@link PeerLink} dials, waits and gives up. Durations in milliseconds, sizes in bytes. */
+export interface PeerLinkLimits {
+  readonly connectTimeoutMs: number;
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+  /** A ping at this interval shows the round trip; silence for `silenceMs` ends the connection. */
+  readonly pingIntervalMs: number;
+  readonly silenceMs: number;
+  /** What waits for the peer at most; messages beyond are dropped. */
+  readonly queueMaxBytes: number;
+}
+
+/** What a {@link PeerLink} tells its transport. */
+export interface PeerLinkEvents {
+  onConnected(): void;
+  /** `refused`: nobody listens there any more. Told once for each loss, then once when refused. */
+  onDown(refused: boolean): void;
+  /** The peer does not want this node; told once until something else happens. */
+  onRefused(refusal: HelloRefused): void;
+}
+
+export interface PeerLinkOptions {
+  readonly peer: NodeId;
+  readonly address: string;
+  readonly hello: Hello;
+  readonly limits: PeerLinkLimits;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: PeerLinkEvents;
+}
+
+/** Dials after a loss that go without a pause: a dying process may accept once more before it is gone. */
+const QUICK_REDIALS = 3;
+
+/**
+ * The connection that carries this node's messages to one peer. It is dialed for ever: at once
+ * after a loss, then with pauses that double and are drawn at random, so that a cluster's nodes
+ * do not knock in step.
+ */
+export class PeerLink {
+  readonly #options: PeerLinkOptions;
+  #connection: Connection | null = null;
+  #attempt: { cancel(): void } | null = null;
+  #pause: Timer | null = null;
+  #failures = 0;
+  /** The connection was lost, and the peer has not been found refusing or alive since. */
+  #lossOpen = false;
+  #refusalTold = false;
+  #closed = false;
+
+  constructor(options: PeerLinkOptions) {
+    this.#options = options;
+  }
+
+  get isConnected(): boolean {
+    return this.#connection !== null;
+  }
+
+  get roundTripMs(): number | null {
+    return this.#connection?.roundTripMs ?? null;
+  }
+
+  start(): void {
+    this.#dial();
+  }
+
+  /** The peer showed a sign of life: an attempt that waits for its turn is made now. */
+  wake(): void {
+    if (this.#pause === null) return;
+    this.#pause.cancel();
+    this.#pause = null;
+    this.#failures = 0;
+    this.#dial();
+  }
+
+  /** Dropped where there is no connection or its queue is full: Raft sends again. */
+  send(message: RaftMessage): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    if (connection.queuedBytes > this.#options.limits.queueMaxBytes) return;
+    connection.send(message);
+  }
+
+  flush(): void {
+    this.#connection?.flush();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#pause?.cancel();
+    this.#attempt?.cancel();
+    this.#connection?.close();
+    this.#connection = null;
+  }
+
+  #dial(): void {
+    if (this.#closed) return;
+    const { address, hello, limits } = this.#options;
+    const attempt = dial({
+      address,
+      hello,
+      connectTimeoutMs: limits.connectTimeoutMs,
+      keepAlive: { intervalMs: limits.pingIntervalMs, silenceMs: limits.silenceMs },
+      handlers: {
+        // A peer answers on the connection that it dialed: nothing is expected on this one.
+        onMessage: () => undefined,
+        onBatchEnd: () => undefined,
+        onClose: () => {
+          this.#lost();
+        },
+      },
+    });
+    this.#attempt = attempt;
+    attempt.connected.then(
+      (connection) => {
+        this.#connected(connection);
+      },
+      (error: unknown) => {
+        this.#failed(error);
+      },
+    );
+  }
+
+  #connected(connection: Connection): void {
+    this.#attempt = null;
+    if (this.#closed) {
+      connection.close();
+      return;
+    }
+    this.#connection = connection;
+    this.#failures = 0;
+    this.#lossOpen = false;
+    this.#refusalTold = false;
+    this.#options.events.onConnected();
+  }
+
+  #lost(): void {
+    if (this.#connection === null) return;
+    this.#connection = null;
+    this.#lossOpen = true;
+    this.#options.events.onDown(false);
+    this.#dial();
+  }
+
+  #failed(error: unknown): void {
+    this.#attempt = null;
+    if (this.#closed) return;
+    if (!(error instanceof ConnectionError)) throw error;
+    this.#failures += 1;
+    if (error.kind === "refused" && this.#lossOpen) {
+      this.#lossOpen = false;
+      this.#options.events.onDown(true);
+    }
+    if (error.refusal !== null && !this.#refusalTold) {
+      this.#refusalTold = true;
+      this.#options.events.onRefused(error.refusal);
+    }
+    const dying = this.#lossOpen && (error.kind === "reset" || error.kind === "closed");
+    const delayMs = dying && this.#failures <= QUICK_REDIALS ? 1 : this.#backoffMs();
+    this.#pause = this.#options.clock.after(delayMs, () => {
+      this.#pause = null;
+      this.#dial();
+    });
+  }
+
+  /** Twice the last pause, of which a random half at most is taken off. */
+  #backoffMs(): number {
+    const { limits, random } = this.#options;
+    const doublings = Math.min(this.#failures - 1, 20);
+    const fullMs = Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** doublings);
+    return fullMs - random.below(Math.floor(fullMs / 2) + 1);
+  }
+}
