@@ -87,7 +87,10 @@ export class RaftDriver<Result> {
       clock,
       intervalMs: options.tickIntervalMs,
       burstMaxTicks: config.heartbeatTicks,
-      ticksUntilElection: () => this.#core.view().electionTicksLeft,
+      ticksUntilElection: () => {
+        const { role, electionTicksLeft } = this.#core.view();
+        return role === "leader" ? null : electionTicksLeft;
+      },
       tick: () => {
         this.#tick();
       },

@@ -1,0 +1,20 @@
+import type { Configuration, LogIndex, NodeId } from "@quorate/wire";
+import { hasQuorum } from "../../raft/index.ts";
+import { requireInvariant } from "../invariant-violation.ts";
+
+/**
+ * An entry may be called committed only while a quorum of the configuration holds it, and all
+ * before it, on its disks: those of crashed nodes count (Raft §5.4.2, Diss. §10.2.1).
+ */
+export function checkCommitQuorum(
+  index: LogIndex,
+  chainHash: number,
+  configuration: Configuration,
+  durableHashOf: (node: NodeId) => number | null,
+): void {
+  requireInvariant(
+    hasQuorum(configuration, (node) => durableHashOf(node) === chainHash),
+    "Committed On Quorum",
+    () => `entry ${index} was called committed, but no quorum holds it on its disks`,
+  );
+}

@@ -1,0 +1,91 @@
+import type { LogEntry, LogIndex, NodeId } from "@quorate/wire";
+import { EMPTY_CHAIN } from "../chain-hash.ts";
+import { requireInvariant } from "../invariant-violation.ts";
+
+interface CommittedEntry {
+  readonly entry: LogEntry;
+  readonly chainHash: number;
+  /** Hash of the state after it, of whoever applied it first; null before. */
+  stateHash: string | null;
+}
+
+/**
+ * The one log that the cluster has committed, as anybody ever said it: Leader Completeness (Raft
+ * §5.4), State Machine Safety (§5.4.3), committed entries never change, and equal entries make
+ * equal states. It outlives every process.
+ */
+export class CommittedLedger {
+  readonly #entries: CommittedEntry[] = [];
+  readonly #onCommitted: (entry: LogEntry) => void;
+
+  /** `onCommitted` is told each entry once, in order. */
+  constructor(onCommitted: (entry: LogEntry) => void) {
+    this.#onCommitted = onCommitted;
+  }
+
+  /** Highest index that any node has called committed. */
+  get lastIndex(): LogIndex {
+    return this.#entries.length;
+  }
+
+  entryAt(index: LogIndex): LogEntry | null {
+    return this.#entries[index - 1]?.entry ?? null;
+  }
+
+  /** `node` says that `entry` is committed; says whether nobody did before. */
+  committed(node: NodeId, entry: LogEntry, chainHash: number): boolean {
+    const known = this.#entries[entry.index - 1];
+    requireInvariant(
+      known === undefined || known.chainHash === chainHash,
+      "Committed Immutable",
+      () =>
+        `${node} committed entry ${entry.index} of term ${entry.term}, but another was committed ` +
+        `there before, of term ${known?.entry.term ?? 0}, or before that index`,
+    );
+    if (known !== undefined) return false;
+    requireInvariant(
+      entry.index === this.#entries.length + 1,
+      "Committed Immutable",
+      () => `${node} committed entry ${entry.index} before the entries under it`,
+    );
+    this.#entries.push({ entry, chainHash, stateHash: null });
+    this.#onCommitted(entry);
+    return true;
+  }
+
+  /** `node` has won an election with a log whose hash at an index is `chainHashAt`. */
+  leaderElected(node: NodeId, chainHashAt: (index: LogIndex) => number | null): void {
+    const { lastIndex } = this;
+    const committedHash = this.#entries.at(-1)?.chainHash ?? EMPTY_CHAIN;
+    requireInvariant(
+      chainHashAt(lastIndex) === committedHash,
+      "Leader Completeness",
+      () => `${node} leads without the log that is committed up to entry ${lastIndex}`,
+    );
+  }
+
+  /** `node` has applied `entry`; `stateHash` is of its state machine afterwards. */
+  applied(node: NodeId, entry: LogEntry, stateHash: string): void {
+    const known = this.#entries[entry.index - 1];
+    requireInvariant(
+      known !== undefined && isSame(known.entry, entry),
+      "State Machine Safety",
+      () => `${node} applied an entry at ${entry.index} that is not the committed one`,
+    );
+    known.stateHash ??= stateHash;
+    requireInvariant(
+      known.stateHash === stateHash,
+      "Determinism",
+      () => `${node} has another state after entry ${entry.index} than the first to apply it`,
+    );
+  }
+}
+
+function isSame(left: LogEntry, right: LogEntry): boolean {
+  return (
+    left.term === right.term &&
+    left.kind === right.kind &&
+    left.data.length === right.data.length &&
+    left.data.every((byte, offset) => byte === right.data[offset])
+  );
+}

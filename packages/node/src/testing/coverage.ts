@@ -1,0 +1,55 @@
+/** What a simulation can show that it did: a campaign in which one never happened proves little. */
+export const COVERAGE_MARKS = [
+  "elections",
+  "leadersDeposed",
+  "truncations",
+  "entriesCommitted",
+  "writesAcknowledged",
+  "writesRefused",
+  "writesUnknown",
+  "readsAnswered",
+  "readsByFollowers",
+  "crashes",
+  "crashesThatLostWrites",
+  "restarts",
+  "pauses",
+  "partitions",
+  "oneWayPartitions",
+  "drops",
+  "duplicates",
+  "reorders",
+  "replays",
+  "slowSyncs",
+  "peerDownNotices",
+  "transfersMoved",
+  "evenSizedClusters",
+] as const;
+
+export type CoverageMark = (typeof COVERAGE_MARKS)[number];
+
+/** How often each thing happened. */
+export class Coverage {
+  readonly #counts = new Map<CoverageMark, number>();
+
+  add(mark: CoverageMark, count = 1): void {
+    this.#counts.set(mark, this.count(mark) + count);
+  }
+
+  count(mark: CoverageMark): number {
+    return this.#counts.get(mark) ?? 0;
+  }
+
+  /** Adds everything that `other` counted. */
+  merge(other: Coverage): void {
+    for (const mark of COVERAGE_MARKS) this.add(mark, other.count(mark));
+  }
+
+  /** What never happened. */
+  missing(): CoverageMark[] {
+    return COVERAGE_MARKS.filter((mark) => this.count(mark) === 0);
+  }
+
+  toJSON(): Record<string, number> {
+    return Object.fromEntries(COVERAGE_MARKS.map((mark) => [mark, this.count(mark)]));
+  }
+}

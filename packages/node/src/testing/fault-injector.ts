@@ -1,0 +1,116 @@
+import type { SeededRandom } from "./seeded-random.ts";
+import type { SimCluster } from "./sim-cluster.ts";
+import type { SimNode } from "./sim-node.ts";
+import type { Fault, SimulationPlan } from "./simulation-plan.ts";
+
+const DOWN_MEAN_US = 250_000;
+const PAUSE_MEAN_US = 200_000;
+const PARTITION_MEAN_US = 500_000;
+
+/** Breaks a cluster at random moments, in the ways that its plan allows. */
+export class FaultInjector {
+  readonly #cluster: SimCluster;
+  readonly #plan: SimulationPlan;
+  readonly #random: SeededRandom;
+  readonly #acts: readonly (() => void)[];
+  #isActive = true;
+
+  constructor(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom) {
+    this.#cluster = cluster;
+    this.#plan = plan;
+    this.#random = random;
+    const acts: readonly (readonly [Fault, () => void])[] = [
+      ["crash", () => this.#crash(this.#anyNode())],
+      ["crashLeader", () => this.#crash(cluster.leader())],
+      ["powerCut", () => this.#cutPower()],
+      ["pause", () => this.#pause(this.#anyNode())],
+      ["partition", () => this.#partition(this.#someNodes(), { oneWay: false })],
+      ["oneWayPartition", () => this.#partition(this.#someNodes(), { oneWay: true })],
+      ["isolateLeader", () => this.#isolateLeader()],
+      ["transfer", () => this.#transfer()],
+    ];
+    this.#acts = acts.filter(([fault]) => plan.faults.has(fault)).map(([, act]) => act);
+  }
+
+  start(): void {
+    if (this.#acts.length > 0) this.#scheduleNext();
+  }
+
+  /** What was broken stays broken: see {@link SimCluster.calm}. */
+  stop(): void {
+    this.#isActive = false;
+  }
+
+  #scheduleNext(): void {
+    this.#later(this.#plan.faultGapMeanUs, () => {
+      this.#random.pick(this.#acts)();
+      this.#scheduleNext();
+    });
+  }
+
+  #later(meanUs: number, act: () => void): void {
+    this.#cluster.scheduler.schedule(1 + this.#random.exponential(meanUs), () => {
+      if (this.#isActive) act();
+    });
+  }
+
+  #crash(node: SimNode | null): void {
+    if (node === null) return;
+    this.#cluster.crash(node);
+    this.#later(DOWN_MEAN_US, () => {
+      this.#cluster.start(node);
+    });
+  }
+
+  /** The whole rack. */
+  #cutPower(): void {
+    for (const node of this.#cluster.nodes) this.#crash(node);
+  }
+
+  #pause(node: SimNode): void {
+    if (!node.isRunning || node.isPaused) return;
+    this.#cluster.coverage.add("pauses");
+    node.pause();
+    this.#later(PAUSE_MEAN_US, () => {
+      node.resume();
+    });
+  }
+
+  #partition(side: readonly SimNode[], { oneWay }: { readonly oneWay: boolean }): void {
+    const rest = this.#cluster.nodes.filter((node) => !side.includes(node));
+    if (rest.length === 0) return;
+    const name = side.map((node) => node.id).join(" ");
+    this.#cluster.trace.record(oneWay ? "cut out of" : "cut", null, name);
+    this.#cluster.coverage.add(oneWay ? "oneWayPartitions" : "partitions");
+    this.#cluster.block(side, rest);
+    if (!oneWay) this.#cluster.block(rest, side);
+    this.#later(PARTITION_MEAN_US, () => {
+      this.#cluster.trace.record("join", null, name);
+      this.#cluster.unblock(side, rest);
+      if (!oneWay) this.#cluster.unblock(rest, side);
+    });
+  }
+
+  #isolateLeader(): void {
+    const leader = this.#cluster.leader();
+    if (leader !== null) this.#partition([leader], { oneWay: this.#random.chance(0.3) });
+  }
+
+  #transfer(): void {
+    const target = this.#random.chance(0.5) ? this.#anyNode().id : null;
+    this.#cluster.leader()?.transferLeadership(target, (outcome) => {
+      if (outcome.kind === "moved") this.#cluster.coverage.add("transfersMoved");
+    });
+  }
+
+  #anyNode(): SimNode {
+    return this.#random.pick(this.#cluster.nodes);
+  }
+
+  /** A random part of the cluster: at least one node, at most half. */
+  #someNodes(): SimNode[] {
+    const { nodes } = this.#cluster;
+    const count = this.#random.between(1, Math.max(1, Math.floor(nodes.length / 2)));
+    return this.#random.shuffle(nodes).slice(0, count);
+  }
+}

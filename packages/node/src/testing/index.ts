@@ -1,0 +1,19 @@
+/**
+ * The deterministic simulator: whole clusters of the real driver, core, codec and state machine
+ * in simulated time, on simulated networks and disks, with every invariant checked after every
+ * event. Equal seeds give equal runs.
+ */
+export { Campaign, describeFailure, EFFECTIVE_SEEDS_MIN } from "./campaign.ts";
+export type { CoverageMark } from "./coverage.ts";
+export { Coverage, COVERAGE_MARKS } from "./coverage.ts";
+export type { Invariant } from "./invariant-violation.ts";
+export { INVARIANTS, InvariantViolation } from "./invariant-violation.ts";
+export { SeededRandom } from "./seeded-random.ts";
+export type { CrashableStorage, NodeParts } from "./sim-node.ts";
+export { SimDisk } from "./sim-disk.ts";
+export { SimProcess } from "./sim-process.ts";
+export { SimScheduler } from "./sim-scheduler.ts";
+export type { DiskSpeed, SimStorageContext } from "./sim-storage.ts";
+export { SimStorage } from "./sim-storage.ts";
+export type { SimulationFailure, SimulationOptions, SimulationResult } from "./simulation.ts";
+export { simulate } from "./simulation.ts";

@@ -1,0 +1,164 @@
+import type { NodeId } from "@quorate/wire";
+import { encodeCommand } from "../kv/kv-command.ts";
+import type { KvResult } from "../kv/kv-state-machine.ts";
+import type { ProposalOutcome } from "../server/driver-outcomes.ts";
+import type { Operation } from "./checkers/history.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+import type { SimCluster } from "./sim-cluster.ts";
+import type { ReadAnswer, SimNode } from "./sim-node.ts";
+import type { SimulationPlan } from "./simulation-plan.ts";
+
+const TO_NODE_MEAN_US = 200;
+
+/** An operation that the client waits for, or has given up: it may be answered all the same. */
+interface Call {
+  readonly operation: Operation;
+  readonly sentUs: number;
+  isOver: boolean;
+}
+
+/**
+ * A client that does one thing at a time: it puts values that nobody else puts, deletes, and
+ * reads linearizably, through whichever node it believes to be of use, and never sends anything
+ * twice. It checks every answer against the history.
+ */
+export class SimClient {
+  readonly #name: string;
+  readonly #cluster: SimCluster;
+  readonly #plan: SimulationPlan;
+  readonly #random: SeededRandom;
+  #isActive = true;
+  #target: SimNode;
+  #operations = 0;
+  #lastAcknowledgedSentUs = -1;
+
+  constructor(name: string, cluster: SimCluster, plan: SimulationPlan, random: SeededRandom) {
+    this.#name = name;
+    this.#cluster = cluster;
+    this.#plan = plan;
+    this.#random = random;
+    this.#target = random.pick(cluster.nodes);
+  }
+
+  start(): void {
+    this.#think();
+  }
+
+  stop(): void {
+    this.#isActive = false;
+  }
+
+  /** When the newest write that was acknowledged had been sent; -1 before the first. */
+  get lastAcknowledgedSentUs(): number {
+    return this.#lastAcknowledgedSentUs;
+  }
+
+  #think(): void {
+    if (!this.#isActive) return;
+    this.#after(this.#plan.thinkMeanUs, () => {
+      if (!this.#isActive) return;
+      this.#operations++;
+      if (this.#random.chance(this.#plan.readChance)) this.#read();
+      else this.#write();
+    });
+  }
+
+  #write(): void {
+    const key = this.#drawKey();
+    const value = Buffer.from(`${this.#name}-${this.#operations}`, "latin1");
+    // A delete carries no value that would tell it from others: it is given a key of its own.
+    const isDelete = this.#random.chance(0.05);
+    const command = isDelete
+      ? encodeCommand({ kind: "delete", key: value })
+      : encodeCommand({ kind: "put", key, value });
+    const node = this.#target;
+    const call = this.#call(key, command);
+    this.#after(TO_NODE_MEAN_US, () => {
+      const isHeard = node.propose(command, (outcome) => {
+        this.#after(TO_NODE_MEAN_US, () => {
+          this.#settleWrite(call, node, outcome);
+        });
+      });
+      if (!isHeard) this.#finish(call, null);
+    });
+  }
+
+  #settleWrite(call: Call, node: SimNode, outcome: ProposalOutcome<KvResult>): void {
+    const { history } = this.#cluster.checker;
+    const { coverage } = this.#cluster;
+    switch (outcome.kind) {
+      case "applied":
+        coverage.add("writesAcknowledged");
+        history.writeAcknowledged(call.operation, outcome.index);
+        this.#lastAcknowledgedSentUs = Math.max(this.#lastAcknowledgedSentUs, call.sentUs);
+        this.#finish(call, node.id);
+        break;
+      case "notApplied":
+        coverage.add("writesRefused");
+        history.writeRefused(call.operation);
+        this.#finish(call, outcome.leaderId);
+        break;
+      case "unknown":
+        coverage.add("writesUnknown");
+        this.#finish(call, outcome.leaderId);
+        break;
+    }
+  }
+
+  #read(): void {
+    const key = this.#drawKey();
+    const node = this.#target;
+    const call = this.#call(key, null);
+    this.#after(TO_NODE_MEAN_US, () => {
+      const isHeard = node.read(key, (answer) => {
+        const led = this.#cluster.leader() === node;
+        this.#after(TO_NODE_MEAN_US, () => {
+          this.#settleRead(call, answer, led);
+        });
+      });
+      if (!isHeard) this.#finish(call, null);
+    });
+  }
+
+  #settleRead(call: Call, answer: ReadAnswer, led: boolean): void {
+    const { coverage, checker } = this.#cluster;
+    if (answer.kind === "failed") {
+      this.#finish(call, answer.leaderId);
+      return;
+    }
+    coverage.add("readsAnswered");
+    if (!led) coverage.add("readsByFollowers");
+    checker.history.readAnswered(call.operation, answer.appliedIndex, answer.value);
+    this.#finish(call, this.#target.id);
+  }
+
+  #call(key: Uint8Array, command: Uint8Array | null): Call {
+    const { scheduler, checker, trace } = this.#cluster;
+    trace.record(command === null ? "read" : "write", this.#target.id, this.#name);
+    const operation = { client: this.#name, key, command, floor: checker.history.floor };
+    const call: Call = { operation, sentUs: scheduler.nowUs, isOver: false };
+    scheduler.schedule(this.#plan.requestTimeoutUs, () => {
+      if (!call.isOver && command !== null) this.#cluster.coverage.add("writesUnknown");
+      this.#finish(call, null);
+    });
+    return call;
+  }
+
+  /** Goes on, unless it had given up on this call before. */
+  #finish(call: Call, usefulNode: NodeId | null): void {
+    if (call.isOver) return;
+    call.isOver = true;
+    const hinted = usefulNode === null ? null : this.#cluster.node(usefulNode);
+    const follows = hinted !== null && this.#random.chance(0.8);
+    this.#target = follows ? hinted : this.#random.pick(this.#cluster.nodes);
+    this.#think();
+  }
+
+  #drawKey(): Uint8Array {
+    return Buffer.from(`key-${this.#random.below(this.#plan.keyCount)}`, "latin1");
+  }
+
+  #after(meanUs: number, act: () => void): void {
+    this.#cluster.scheduler.schedule(1 + this.#random.exponential(meanUs), act);
+  }
+}

@@ -1,0 +1,151 @@
+import type { NodeId } from "@quorate/wire";
+import { ClusterChecker } from "./checkers/cluster-checker.ts";
+import { Coverage } from "./coverage.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+import { CALM_NETWORK, SimNetwork } from "./sim-network.ts";
+import type { NodeParts } from "./sim-node.ts";
+import { SimNode } from "./sim-node.ts";
+import { SimScheduler } from "./sim-scheduler.ts";
+import { CALM_DISK } from "./sim-storage.ts";
+import type { SimWorld } from "./sim-world.ts";
+import type { SimulationPlan } from "./simulation-plan.ts";
+import { Trace } from "./trace.ts";
+
+/** Longest time until a survivor learns that a process is gone. */
+const PEER_DOWN_NOTICE_MAX_US = 30_000;
+
+/** How often a condition is looked at while a cluster runs. */
+const LOOK_INTERVAL_US = 5_000;
+
+export interface SimClusterOptions {
+  readonly plan: SimulationPlan;
+  readonly random: SeededRandom;
+  readonly parts: NodeParts;
+  /** Told every event as a line, or null. */
+  readonly onEvent: ((line: string) => void) | null;
+}
+
+/** A whole cluster in simulated time, and what can be done to it. */
+export class SimCluster implements SimWorld {
+  readonly scheduler: SimScheduler = new SimScheduler();
+  readonly coverage: Coverage = new Coverage();
+  readonly checker: ClusterChecker = new ClusterChecker(this.coverage);
+  readonly trace: Trace;
+  readonly network: SimNetwork;
+  /** Sorted by id. */
+  readonly nodes: readonly SimNode[];
+  readonly #plan: SimulationPlan;
+  readonly #crashRandom: SeededRandom;
+  #isCalm = false;
+
+  /** All nodes are down. */
+  constructor({ plan, random, parts, onEvent }: SimClusterOptions) {
+    this.#plan = plan;
+    this.trace = new Trace(this.scheduler, onEvent);
+    this.network = new SimNetwork(this.scheduler, random.fork("network"), this, plan.network);
+    this.#crashRandom = random.fork("crashes");
+    const clockRandom = random.fork("clocks");
+    this.nodes = plan.configuration.voters.map((nodeId) => {
+      const drift = plan.faults.has("clockDrift") ? clockRandom.between(-200, 200) : 0;
+      return new SimNode(this, {
+        config: { ...plan.raft, nodeId },
+        configuration: plan.configuration,
+        tickIntervalMs: plan.tickIntervalMs,
+        clockRate: 1 + drift / 1000,
+        random: random.fork(`node ${nodeId}`),
+        diskSpeed: () => (this.#isCalm ? CALM_DISK : plan.disk),
+        onSyncStarted: (node, durationUs) => {
+          this.#perhapsCrashDuringSync(node, durationUs);
+        },
+        parts,
+      });
+    });
+    if (this.nodes.length % 2 === 0) this.coverage.add("evenSizedClusters");
+  }
+
+  /** The running node that leads in the highest term, or null. */
+  leader(): SimNode | null {
+    let best: { readonly node: SimNode; readonly term: number } | null = null;
+    for (const node of this.nodes) {
+      const view = node.view();
+      if (view === null || view.role !== "leader") continue;
+      if (best === null || view.currentTerm > best.term) best = { node, term: view.currentTerm };
+    }
+    return best?.node ?? null;
+  }
+
+  node(id: NodeId): SimNode | null {
+    return this.nodes.find((node) => node.id === id) ?? null;
+  }
+
+  start(node: SimNode): void {
+    if (node.isRunning) return;
+    this.coverage.add("restarts");
+    node.start();
+  }
+
+  /** Power cut of one machine: of what it has not synced, any prefix may survive. */
+  crash(node: SimNode): void {
+    if (!node.isRunning) return;
+    node.crash(this.#crashRandom.below(node.disk.unsyncedBatches + 1));
+    if (!this.#plan.faults.has("peerDown")) return;
+    for (const other of this.nodes) {
+      if (other === node || this.#crashRandom.chance(0.2)) continue;
+      this.scheduler.schedule(this.#crashRandom.below(PEER_DOWN_NOTICE_MAX_US), () => {
+        if (!node.isRunning && other.isRunning) this.coverage.add("peerDownNotices");
+        other.peerDown(node.id, !node.isRunning);
+      });
+    }
+  }
+
+  /** Cuts every way from a node of `from` to one of `to`. */
+  block(from: readonly SimNode[], to: readonly SimNode[]): void {
+    for (const sender of from) {
+      for (const receiver of to) this.network.block(sender.id, receiver.id);
+    }
+  }
+
+  unblock(from: readonly SimNode[], to: readonly SimNode[]): void {
+    for (const sender of from) {
+      for (const receiver of to) this.network.unblock(sender.id, receiver.id);
+    }
+  }
+
+  /** Ends all faults of network, disks and processes; who is down stays down. */
+  calm(): void {
+    this.trace.record("calm", null, 0);
+    this.#isCalm = true;
+    this.network.faults = CALM_NETWORK;
+    this.network.unblockAll();
+    for (const node of this.nodes) if (node.isPaused) node.resume();
+  }
+
+  /** Runs until `isDone` or for `limitUs`; says whether it is done. */
+  runUntil(isDone: () => boolean, limitUs: number): boolean {
+    const endUs = this.scheduler.nowUs + limitUs;
+    while (this.scheduler.nowUs < endUs) {
+      this.#runFor(LOOK_INTERVAL_US);
+      if (isDone()) return true;
+    }
+    return false;
+  }
+
+  #runFor(durationUs: number): void {
+    const turn = { isOver: false };
+    this.scheduler.schedule(durationUs, () => {
+      turn.isOver = true;
+    });
+    while (!turn.isOver) this.scheduler.runNext();
+  }
+
+  #perhapsCrashDuringSync(node: SimNode, durationUs: number): void {
+    const chance = this.#isCalm ? 0 : this.#plan.crashDuringSyncChance;
+    if (!this.#crashRandom.chance(chance)) return;
+    this.scheduler.schedule(this.#crashRandom.below(durationUs), () => {
+      this.crash(node);
+    });
+    this.scheduler.schedule(durationUs + this.#crashRandom.exponential(100_000), () => {
+      this.start(node);
+    });
+  }
+}

@@ -1,0 +1,115 @@
+import type { Configuration, NodeId } from "@quorate/wire";
+import type { RaftConfig } from "../raft/index.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+import type { NetworkFaults } from "./sim-network.ts";
+import { CALM_NETWORK } from "./sim-network.ts";
+import type { DiskSpeed } from "./sim-storage.ts";
+import { CALM_DISK } from "./sim-storage.ts";
+
+/** What a run may suffer. Each seed switches about half of them on (swarm testing). */
+export const FAULTS = [
+  "crash",
+  "crashDuringSync",
+  "powerCut",
+  "pause",
+  "partition",
+  "oneWayPartition",
+  "isolateLeader",
+  "crashLeader",
+  "transfer",
+  "drop",
+  "duplicate",
+  "reorder",
+  "replay",
+  "longDelay",
+  "slowDisk",
+  "clockDrift",
+  "peerDown",
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** Everything that a seed decides before the run begins. Times in simulated units. */
+export interface SimulationPlan {
+  readonly configuration: Configuration;
+  readonly tickIntervalMs: number;
+  readonly raft: Omit<RaftConfig, "nodeId">;
+  readonly faults: ReadonlySet<Fault>;
+  readonly network: NetworkFaults;
+  readonly disk: DiskSpeed;
+  /** Mean time between two faults that the injector causes. */
+  readonly faultGapMeanUs: number;
+  readonly crashDuringSyncChance: number;
+  readonly clientCount: number;
+  readonly keyCount: number;
+  /** Mean time between an answer and the next request of a client. */
+  readonly thinkMeanUs: number;
+  readonly readChance: number;
+  readonly requestTimeoutUs: number;
+  /** How long faults go on. */
+  readonly safetyUs: number;
+}
+
+const SIZES = [1, 2, 3, 3, 3, 3, 4, 4, 5, 5, 5, 5, 6, 7] as const;
+
+/** Draws a plan. */
+export function drawPlan(random: SeededRandom): SimulationPlan {
+  const faults = new Set<Fault>(FAULTS.filter(() => random.chance(0.5)));
+  const heartbeatTicks = random.between(1, 3);
+  return {
+    configuration: {
+      voters: nodeNames(random.pick(SIZES)),
+      votersOutgoing: [],
+      learners: [],
+    },
+    tickIntervalMs: 10,
+    raft: {
+      heartbeatTicks,
+      electionTicks: heartbeatTicks * random.between(3, 6),
+      appendEntriesMaxBytes: random.pick([1, 200, 1024 * 1024]),
+      inFlightMaxMessages: random.pick([1, 2, 8, 64]),
+      inFlightMaxBytes: random.pick([100, 1000, 8 * 1024 * 1024]),
+      uncommittedMaxBytes: random.pick([300, 2000, 64 * 1024 * 1024]),
+      applyMaxBytes: random.pick([1, 200, 1024 * 1024]),
+    },
+    faults,
+    network: drawNetwork(random, faults),
+    disk: drawDisk(random, faults),
+    faultGapMeanUs: random.pick([60_000, 150_000, 400_000]),
+    crashDuringSyncChance: faults.has("crashDuringSync") ? random.pick([0.002, 0.01, 0.03]) : 0,
+    clientCount: random.between(1, 6),
+    keyCount: random.pick([1, 3, 10, 50]),
+    thinkMeanUs: random.pick([3_000, 10_000, 40_000]),
+    readChance: random.pick([0.1, 0.4, 0.8]),
+    requestTimeoutUs: random.pick([100_000, 400_000, 1_500_000]),
+    safetyUs: random.pick([1_500_000, 2_500_000, 4_000_000]),
+  };
+}
+
+function drawNetwork(random: SeededRandom, faults: ReadonlySet<Fault>): NetworkFaults {
+  const chance = (fault: Fault, choices: readonly number[]): number =>
+    faults.has(fault) ? random.pick(choices) : 0;
+  return {
+    ...CALM_NETWORK,
+    dropChance: chance("drop", [0.01, 0.05, 0.2]),
+    duplicateChance: chance("duplicate", [0.01, 0.1, 0.5]),
+    reorderChance: chance("reorder", [0.1, 0.5, 1]),
+    replayChance: chance("replay", [0.01, 0.1]),
+    delayMeanUs: random.pick([150, 1_000, 8_000]),
+    longDelayChance: chance("longDelay", [0.001, 0.01]),
+    longDelayMaxUs: random.pick([100_000, 1_000_000]),
+    arrivalGridUs: random.pick([1, 100, 2_000]),
+  };
+}
+
+function drawDisk(random: SeededRandom, faults: ReadonlySet<Fault>): DiskSpeed {
+  return {
+    ...CALM_DISK,
+    syncMeanUs: random.pick([100, 1_000, 10_000]),
+    slowSyncChance: faults.has("slowDisk") ? random.pick([0.002, 0.02]) : 0,
+    slowSyncMaxUs: random.pick([100_000, 800_000]),
+  };
+}
+
+function nodeNames(count: number): NodeId[] {
+  return Array.from({ length: count }, (_, offset) => `n${offset + 1}`);
+}

@@ -1,0 +1,170 @@
+import { Coverage } from "./coverage.ts";
+import { FaultInjector } from "./fault-injector.ts";
+import type { Invariant } from "./invariant-violation.ts";
+import { InvariantViolation, requireInvariant } from "./invariant-violation.ts";
+import { SeededRandom } from "./seeded-random.ts";
+import { SimClient } from "./sim-client.ts";
+import { SimCluster } from "./sim-cluster.ts";
+import type { NodeParts, SimNode } from "./sim-node.ts";
+import type { SimulationPlan } from "./simulation-plan.ts";
+import { drawPlan } from "./simulation-plan.ts";
+
+/** How long a healed majority may take to serve a write, and a healed cluster to agree. */
+const LIVENESS_LIMIT_US = 30_000_000;
+
+export interface SimulationOptions {
+  /** Told every event as a line. */
+  readonly onEvent?: (line: string) => void;
+  /** Broken parts, to prove that they are caught. */
+  readonly parts?: NodeParts;
+}
+
+/** The first guarantee that broke, and what happened before. */
+export interface SimulationFailure {
+  readonly invariant: Invariant;
+  readonly message: string;
+  /** The last events, oldest first. */
+  readonly lastEvents: readonly string[];
+  readonly cause: unknown;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  /** Hash of every event: equal for equal seeds and code. */
+  readonly traceHash: string;
+  readonly eventCount: number;
+  readonly simulatedMs: number;
+  readonly coverage: Coverage;
+  readonly failure: SimulationFailure | null;
+}
+
+/**
+ * Runs one cluster through everything that follows from `seed`: a time with faults, in which only
+ * safety is asked for; then the faults end and a majority must serve writes; then all nodes come
+ * back and must agree. Every event is followed by every check.
+ */
+export function simulate(seed: number, options: SimulationOptions = {}): SimulationResult {
+  const random = new SeededRandom(`seed ${seed}`);
+  const plan = drawPlan(random.fork("plan"));
+  const cluster = new SimCluster({
+    plan,
+    random,
+    parts: options.parts ?? {},
+    onEvent: options.onEvent ?? null,
+  });
+  const failure = catchFailure(cluster, () => {
+    run(cluster, plan, random);
+  });
+  return {
+    seed,
+    traceHash: cluster.trace.digest(),
+    eventCount: cluster.trace.count,
+    simulatedMs: cluster.scheduler.nowUs / 1000,
+    coverage: cluster.coverage,
+    failure,
+  };
+}
+
+function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom): void {
+  const bootRandom = random.fork("boot");
+  for (const node of cluster.nodes) {
+    cluster.scheduler.schedule(bootRandom.below(20_000), () => {
+      node.start();
+    });
+  }
+  const clients = startClients(cluster, plan, random);
+  const injector = new FaultInjector(cluster, plan, random.fork("faults"));
+  injector.start();
+  cluster.runUntil(() => false, plan.safetyUs);
+
+  injector.stop();
+  healMajority(cluster, random.fork("heal"));
+  requireWrites(cluster, clients);
+  for (const client of clients) client.stop();
+
+  for (const node of cluster.nodes) cluster.start(node);
+  requireInvariant(
+    cluster.runUntil(() => hasConverged(cluster), LIVENESS_LIMIT_US),
+    "Liveness",
+    () => `the healed nodes do not agree: ${describe(cluster.nodes)}`,
+  );
+}
+
+function startClients(
+  cluster: SimCluster,
+  plan: SimulationPlan,
+  random: SeededRandom,
+): readonly SimClient[] {
+  const clients: SimClient[] = [];
+  for (let number = 1; number <= plan.clientCount; number++) {
+    const name = `c${number}`;
+    clients.push(new SimClient(name, cluster, plan, random.fork(`client ${name}`)));
+  }
+  for (const client of clients) client.start();
+  return clients;
+}
+
+/** A random majority is up and well; the others are down: their disks do not help. */
+function healMajority(cluster: SimCluster, random: SeededRandom): void {
+  cluster.calm();
+  const { nodes } = cluster;
+  const majority = Math.floor(nodes.length / 2) + 1;
+  const order = random.shuffle(nodes);
+  for (const node of order.slice(0, majority)) cluster.start(node);
+  for (const node of order.slice(majority)) cluster.crash(node);
+}
+
+function requireWrites(cluster: SimCluster, clients: readonly SimClient[]): void {
+  const healedUs = cluster.scheduler.nowUs;
+  requireInvariant(
+    cluster.runUntil(
+      () => clients.some((client) => client.lastAcknowledgedSentUs > healedUs),
+      LIVENESS_LIMIT_US,
+    ),
+    "Liveness",
+    () => `a healed majority serves no write: ${describe(cluster.nodes)}`,
+  );
+}
+
+/** One leader, and all nodes have applied all that is committed, to equal states. */
+function hasConverged(cluster: SimCluster): boolean {
+  const leader = cluster.leader();
+  const goal = leader?.appliedState() ?? null;
+  if (leader === null || goal === null) return false;
+  if (goal.lastApplied !== leader.view()?.lastLogIndex) return false;
+  return cluster.nodes.every((node) => {
+    const state = node.appliedState();
+    return (
+      state !== null &&
+      state.lastApplied === goal.lastApplied &&
+      state.stateHash === goal.stateHash &&
+      node.view()?.leaderId === leader.id
+    );
+  });
+}
+
+function describe(nodes: readonly SimNode[]): string {
+  return nodes
+    .map((node) => {
+      const view = node.view();
+      if (view === null) return `${node.id} is down`;
+      const { role, currentTerm, lastApplied, commitIndex, lastLogIndex } = view;
+      return `${node.id} is ${role} of term ${currentTerm} at ${lastApplied}/${commitIndex}/${lastLogIndex}`;
+    })
+    .join(", ");
+}
+
+function catchFailure(cluster: SimCluster, act: () => void): SimulationFailure | null {
+  try {
+    act();
+    return null;
+  } catch (error) {
+    // Whatever the nodes throw is a finding: a broken assertion of the core as much as a TypeError.
+    const lastEvents = cluster.trace.lastEvents();
+    if (error instanceof InvariantViolation) {
+      return { invariant: error.invariant, message: error.message, lastEvents, cause: error };
+    }
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    return { invariant: "No Exception", message, lastEvents, cause: error };
+  }
+}
