@@ -41,7 +41,7 @@ export interface SubscribeRequest {
   readonly requestId: RequestId;
   /** Resume after this event of this process, or null: from now. */
   readonly resume: { readonly bootId: string; readonly sequence: number } | null;
-  /** At most this many states a second: 1 to 50. Events are not thinned. */
+  /** At most this many states a second, an integer from 1 to 50. Events are not thinned. */
   readonly stateRateMaxHz: number;
 }
 
@@ -257,7 +257,7 @@ export interface NodeEvent {
   readonly monotonicMs: number;
   /** A sentence without its subject: "voted for n3 in term 8". */
   readonly text: string;
-  /** The facts in the sentence, by name. */
+  /** The facts in the sentence, at most 32, by name: a letter, then letters and digits. */
   readonly details: Readonly<Record<string, string | number | boolean | null>>;
 }
 

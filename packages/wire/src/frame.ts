@@ -3,7 +3,7 @@ import { FRAME_PREFIX_BYTES } from "./limits.ts";
 
 /** First buffer for a body that does not arrive in one chunk. It grows as bytes arrive, so that
  *  an announced length alone costs no memory. */
-const FIRST_BUFFER_BYTES = 64 * 1024;
+const FIRST_BUFFER_BYTES = 4 * 1024;
 const GROWTH = 4;
 
 const NOTHING: Uint8Array = new Uint8Array(0);
@@ -11,7 +11,7 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 /**
  * Cuts a byte stream into the bodies of its frames, however the stream was chunked. A body that
  * lies in one chunk is a view of that chunk; only one that is spread over several is copied. What
- * is buffered stays below the larger of 64 KiB and four times the bytes that arrived of the body,
+ * is buffered stays below the larger of 4 KiB and four times the bytes that arrived of the body,
  * and never exceeds the body's announced length.
  */
 export class FrameDecoder {

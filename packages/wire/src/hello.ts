@@ -12,18 +12,20 @@ export interface Hello {
   readonly protocolVersion: number;
   /** Null: a client that takes whichever cluster answers. */
   readonly clusterId: ClusterId | null;
-  /** The sender: a node's id, or a client's free name. */
+  /** The sender: a node's id, or a client's free name of 1 to 64 characters. */
   readonly from: string;
   /** The node that the sender means to talk to, or null: whoever answers. */
   readonly to: NodeId | null;
   readonly role: ConnectionRole;
   /** Of the sender's data directory; null from a client. */
   readonly incarnation: Incarnation | null;
-  /** New with each start of the sender's process. */
+  /** New with each start of the sender's process: the same alphabet as {@link NodeId}. */
   readonly bootId: string;
-  /** Where a node wants to be reached (`host:port`), so that peers learn new addresses; null from a client. */
+  /** Where a node wants to be reached (`host:port`), so that peers learn new addresses; null
+   *  from a client. */
   readonly advertiseAddress: string | null;
   readonly softwareVersion: string;
+  /** Names of what the sender can do beyond this version; at most 16 of 1 to 64 characters. */
   readonly capabilities: readonly string[];
 }
 

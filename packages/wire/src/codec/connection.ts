@@ -47,7 +47,8 @@ export const helloCodec: Codec<Hello> = {
 
 function decodeHello(fields: Fields): Hello {
   const role = asWord(fields[5], "Hello.role", ROLES);
-  const advertiseAddress = fields[8] === null ? null : asAddress(fields[8], "Hello.advertiseAddress");
+  const advertiseAddress =
+    fields[8] === null ? null : asAddress(fields[8], "Hello.advertiseAddress");
   return {
     type: "Hello",
     protocolVersion: asInteger(fields[1], "Hello.protocolVersion"),

@@ -16,6 +16,7 @@ const packr = new Packr({
   variableMapSize: true,
   encodeUndefinedAsNil: true,
   int64AsType: "auto",
+  useToJSON: false,
 });
 
 /** From this size on, a last field of bytes goes straight into the frame. */

@@ -8,6 +8,7 @@ declare module "msgpackr/index-no-eval" {
     readonly variableMapSize: boolean;
     readonly encodeUndefinedAsNil: boolean;
     readonly int64AsType: "auto";
+    readonly useToJSON: false;
   }
 
   export class Packr {

@@ -2,13 +2,7 @@
  * A node's status: a map from the names of NodeStatus (client-messages.ts) to their values, in
  * any order. Members, peers and term runs are maps too.
  */
-import type {
-  MemberStatus,
-  NodeStatus,
-  PeerStatus,
-  Role,
-  TermRun,
-} from "../client-messages.ts";
+import type { MemberStatus, NodeStatus, PeerStatus, Role, TermRun } from "../client-messages.ts";
 import type { Check } from "./checks.ts";
 import {
   asAddress,

@@ -16,7 +16,14 @@ import type {
   ReadIndex,
   ReadIndexReply,
 } from "../raft-messages.ts";
-import { asBoolean, asBytes, asIdentifier, asInteger, asIntegerOrNull, badField } from "./checks.ts";
+import {
+  asBoolean,
+  asBytes,
+  asIdentifier,
+  asInteger,
+  asIntegerOrNull,
+  badField,
+} from "./checks.ts";
 import type { Codec, Fields } from "./codec.ts";
 import { decodeEntries } from "./entries.ts";
 import { recordsOf } from "./entries-memo.ts";

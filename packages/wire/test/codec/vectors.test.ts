@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import type { Configuration, LogEntry, WireMessage } from "../../src/index.ts";
+import {
+  decodeBody,
+  decodeConfiguration,
+  decodeEntries,
+  encodeConfiguration,
+  encodeEntries,
+  encodeFrame,
+  PROTOCOL_VERSION,
+} from "../../src/index.ts";
+import { messagesByType } from "../arbitraries.ts";
+import { readVectors, vectorFiles } from "../vectors.ts";
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+for (const file of vectorFiles()) {
+  const isCurrent = file.startsWith(`v${PROTOCOL_VERSION}/`);
+  for (const { name, message, frame } of readVectors(file)) {
+    test(`vector ${file}, ${name}: decodes${isCurrent ? " and encodes" : ""} as it always did`, () => {
+      if (file.endsWith("/entries.json")) {
+        assert.deepEqual(decodeEntries(frame), message);
+        if (isCurrent) assert.equal(hex(encodeEntries(message as LogEntry[])), hex(frame));
+      } else if (file.endsWith("/configurations.json")) {
+        assert.deepEqual(decodeConfiguration(frame), message);
+        if (isCurrent) assert.equal(hex(encodeConfiguration(message as Configuration)), hex(frame));
+      } else {
+        assert.deepEqual(decodeBody(frame.subarray(4)), message);
+        if (isCurrent) assert.equal(hex(encodeFrame(message as WireMessage)), hex(frame));
+      }
+    });
+  }
+}
+
+test("vectors: every message type of this version has one", () => {
+  const covered = new Set<string>();
+  for (const file of vectorFiles().filter((name) => name.startsWith(`v${PROTOCOL_VERSION}/`))) {
+    for (const { message } of readVectors(file)) covered.add((message as WireMessage).type);
+  }
+  assert.deepEqual(
+    Object.keys(messagesByType).filter((type) => !covered.has(type)),
+    [],
+  );
+});
