@@ -210,11 +210,13 @@ export class RaftCore {
 
   /**
    * The rule for all servers of Raft §5.1, once for every message: a later term makes anyone a
-   * follower of it, an earlier one is refused. Says whether the message is of the current term.
+   * follower of it, an earlier one is refused. Says whether the message goes on to its handler.
    */
   #meetTerm(from: NodeId, message: Exclude<RaftMessage, { type: "PreVote" }>): boolean {
     const state = this.#state;
     if (message.term < state.currentTerm) {
+      // A voter that is still in an earlier term may grant a pre-vote: `preVoteTerm` says which.
+      if (message.type === "PreVoteReply") return true;
       this.#answerEarlierTerm(from, message);
       return false;
     }

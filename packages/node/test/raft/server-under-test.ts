@@ -1,0 +1,280 @@
+import assert from "node:assert/strict";
+import type {
+  AppendEntries,
+  AppendEntriesReply,
+  Configuration,
+  LogEntry,
+  LogIndex,
+  NodeId,
+  PreVote,
+  RaftMessage,
+  RequestVote,
+  Term,
+} from "@quorate/wire";
+import type {
+  DeferredEnvelope,
+  Output,
+  PersistBatch,
+  RaftConfig,
+  RecoveredState,
+} from "../../src/raft/index.ts";
+import { checkState, checkTransition, RaftCore } from "../../src/raft/index.ts";
+
+/** Small numbers: the shortest election timeout is ten ticks, and dice of 0 draw that one. */
+export const TICKS = { heartbeatTicks: 2, electionTicks: 10 } as const;
+
+/** What is not told is the default: n1 of three voters, an empty log, term 0, dice of 0. */
+export interface Start {
+  readonly id?: NodeId;
+  readonly voters?: readonly NodeId[];
+  readonly votersOutgoing?: readonly NodeId[];
+  readonly learners?: readonly NodeId[];
+  /** Term of each entry of the log; entry 1 is the first. */
+  readonly log?: readonly Term[];
+  /** The last entry's term if not told. */
+  readonly currentTerm?: Term;
+  readonly votedFor?: NodeId | null;
+  readonly commitIndex?: LogIndex;
+  readonly config?: Partial<RaftConfig>;
+  /** Dice in order; 0 when they are used up. */
+  readonly dice?: readonly number[];
+}
+
+export function command(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** An entry whose data says what it is: two entries of one index and term are equal (§5.3). */
+export function entry(index: LogIndex, term: Term): LogEntry {
+  return { index, term, kind: "command", data: command(`${index}@${term}`) };
+}
+
+export function noop(index: LogIndex, term: Term): LogEntry {
+  return { index, term, kind: "noop", data: new Uint8Array(0) };
+}
+
+export function logOf(terms: readonly Term[]): LogEntry[] {
+  return terms.map((term, offset) => entry(offset + 1, term));
+}
+
+/** An output in which nothing is asked for but what is told. */
+export function outputOf(parts: Partial<Output>): Output {
+  return {
+    messages: [],
+    messagesAfterPersist: [],
+    persist: null,
+    committedEntries: [],
+    readStates: [],
+    abortedReads: [],
+    ...parts,
+  };
+}
+
+export function requestVote(
+  candidateId: NodeId,
+  term: Term,
+  last: readonly [LogIndex, Term] = [0, 0],
+  leadershipTransfer = false,
+): RequestVote {
+  const [lastLogIndex, lastLogTerm] = last;
+  return { type: "RequestVote", term, candidateId, lastLogIndex, lastLogTerm, leadershipTransfer };
+}
+
+export function preVote(
+  candidateId: NodeId,
+  term: Term,
+  last: readonly [LogIndex, Term] = [0, 0],
+): PreVote {
+  const [lastLogIndex, lastLogTerm] = last;
+  return { type: "PreVote", term, candidateId, lastLogIndex, lastLogTerm };
+}
+
+/** An AppendEntries of n2, if not told otherwise: a heartbeat at the start of the log. */
+export function appendEntries(
+  parts: Partial<AppendEntries> & { readonly term: Term },
+): AppendEntries {
+  return {
+    type: "AppendEntries",
+    leaderId: "n2",
+    prevLogIndex: 0,
+    prevLogTerm: 0,
+    entries: [],
+    leaderCommit: 0,
+    round: 0,
+    ...parts,
+  };
+}
+
+/** An answer to an AppendEntries; a success if not told otherwise. */
+export function appendReply(
+  parts: Partial<AppendEntriesReply> & { readonly term: Term },
+): AppendEntriesReply {
+  return {
+    type: "AppendEntriesReply",
+    success: true,
+    prevLogIndex: 0,
+    matchIndex: 0,
+    conflictTerm: null,
+    conflictIndex: 0,
+    round: 0,
+    ...parts,
+  };
+}
+
+export function recoveredFrom(start: Start): RecoveredState {
+  const entries = logOf(start.log ?? []);
+  const configuration: Configuration = {
+    voters: start.voters ?? ["n1", "n2", "n3"],
+    votersOutgoing: start.votersOutgoing ?? [],
+    learners: start.learners ?? [],
+  };
+  return {
+    hardState: {
+      currentTerm: start.currentTerm ?? entries.at(-1)?.term ?? 0,
+      votedFor: start.votedFor ?? null,
+      commitIndex: start.commitIndex ?? 0,
+    },
+    entries,
+    snapshot: { lastIncludedIndex: 0, lastIncludedTerm: 0, configuration },
+  };
+}
+
+/**
+ * One core and its invariants, checked after every input. Its disk is finished by hand
+ * (`persist`), so that a test sees what leaves before and what only after.
+ */
+export class ServerUnderTest {
+  readonly core: RaftCore;
+  readonly id: NodeId;
+  #inFlight: PersistBatch | null = null;
+  #held: DeferredEnvelope[] = [];
+  readonly #others: readonly NodeId[];
+
+  constructor(start: Start = {}) {
+    this.id = start.id ?? "n1";
+    const dice = [...(start.dice ?? [])];
+    // The first roll names the first read; tests name the others.
+    const random = { below: (exclusiveMax: number) => (dice.shift() ?? 0) % exclusiveMax };
+    const config: RaftConfig = {
+      nodeId: this.id,
+      ...TICKS,
+      appendEntriesMaxBytes: 1024 * 1024,
+      inFlightMaxMessages: 8,
+      inFlightMaxBytes: 1024 * 1024,
+      uncommittedMaxBytes: 1024 * 1024,
+      applyMaxBytes: 1024 * 1024,
+      ...start.config,
+    };
+    const recovered = recoveredFrom(start);
+    this.core = new RaftCore(config, recovered, random);
+    const { voters, votersOutgoing } = recovered.snapshot.configuration;
+    this.#others = [...new Set([...voters, ...votersOutgoing])].filter((id) => id !== this.id);
+    checkState(this.core);
+  }
+
+  /** Everything that one group of inputs asks for. */
+  step(input: (core: RaftCore) => void): Output {
+    const before = this.core.view();
+    input(this.core);
+    const output = this.core.takeOutput();
+    checkState(this.core);
+    checkTransition(before, this.core.view());
+    if (output.persist !== null) {
+      assert.equal(this.#inFlight, null, "a batch is handed out while one is in flight");
+      this.#inFlight = output.persist;
+    }
+    this.#held.push(...output.messagesAfterPersist);
+    return output;
+  }
+
+  receive(from: NodeId, message: RaftMessage): Output {
+    return this.step((core) => core.receive(from, message));
+  }
+
+  tick(count = 1): Output {
+    return this.step((core) => {
+      for (let done = 0; done < count; done += 1) core.tick();
+    });
+  }
+
+  /** The batch in flight is durable: the messages that this frees, and what the core asks next. */
+  persist(): { readonly freed: readonly DeferredEnvelope[]; readonly output: Output } {
+    const batch = this.#inFlight;
+    assert(batch !== null, "no batch is in flight");
+    this.#inFlight = null;
+    const freed = this.#held.filter(({ afterSequence }) => afterSequence <= batch.sequence);
+    this.#held = this.#held.filter(({ afterSequence }) => afterSequence > batch.sequence);
+    const output = this.step((core) => core.persisted(batch.sequence));
+    return { freed, output };
+  }
+
+  /** Lets the disk finish everything; what that gave rise to, in order. */
+  persistAll(): Output[] {
+    const outputs: Output[] = [];
+    while (this.#inFlight !== null) outputs.push(this.persist().output);
+    return outputs;
+  }
+
+  /** Ticks until this server asks for pre-votes; the output of that tick. */
+  startPreVote(): Output {
+    for (let ticks = 0; ticks <= 2 * TICKS.electionTicks; ticks += 1) {
+      const output = this.tick();
+      if (this.core.view().role !== "follower") return output;
+    }
+    throw new Error("no election was started");
+  }
+
+  /** Campaigns as a candidate whose own vote is not durable yet; the output of that step. */
+  startElection(): Output {
+    let output = this.startPreVote();
+    const { currentTerm } = this.core.view();
+    for (const from of this.#others) {
+      if (this.core.view().role !== "preCandidate") break;
+      output = this.receive(from, {
+        type: "PreVoteReply",
+        term: currentTerm,
+        preVoteTerm: currentTerm + 1,
+        voteGranted: true,
+      });
+    }
+    assert.equal(this.core.view().role, "candidate");
+    return output;
+  }
+
+  /** Wins an election with all votes; the output of the vote that decided it. */
+  win(): Output {
+    this.startElection();
+    let { output } = this.persist();
+    const { currentTerm: term } = this.core.view();
+    for (const from of this.#others) {
+      if (this.core.view().role === "leader") break;
+      output = this.receive(from, { type: "RequestVoteReply", term, voteGranted: true });
+    }
+    assert.equal(this.core.view().role, "leader");
+    return output;
+  }
+
+  /** Leads with its no-op durable everywhere and committed. */
+  lead(): this {
+    this.win();
+    this.persistAll();
+    const { currentTerm: term, lastLogIndex } = this.core.view();
+    for (const from of this.#others) {
+      this.receive(
+        from,
+        appendReply({ term, prevLogIndex: lastLogIndex - 1, matchIndex: lastLogIndex }),
+      );
+    }
+    assert.equal(this.core.view().commitIndex, lastLogIndex);
+    // Carries the commit to the followers, so that the next outputs hold nothing of it.
+    this.tick();
+    return this;
+  }
+
+  /** Terms of the log, in order. */
+  logTerms(): Term[] {
+    return this.core
+      .termRuns(Number.MAX_SAFE_INTEGER)
+      .flatMap(({ term, count }) => Array.from({ length: count }, () => term));
+  }
+}
