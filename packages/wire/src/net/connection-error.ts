@@ -35,11 +35,13 @@ export class ConnectionError extends QuorateError {
   readonly address: string;
   /** Of kind `helloRefused`: what was answered. Otherwise null. */
   readonly refusal: HelloRefused | null;
+  /** Of kind `timeout`: whether the port took the connection, so that a process hangs behind it. */
+  readonly accepted: boolean;
 
   constructor(
     kind: ConnectionErrorKind,
     address: string,
-    details: { message: string; cause?: unknown; refusal?: HelloRefused },
+    details: { message: string; cause?: unknown; refusal?: HelloRefused; accepted?: boolean },
   ) {
     super(
       `${address}: ${details.message}`,
@@ -48,6 +50,7 @@ export class ConnectionError extends QuorateError {
     this.code = kind;
     this.address = address;
     this.refusal = details.refusal ?? null;
+    this.accepted = details.accepted ?? false;
   }
 
   /** The same as `code`. */

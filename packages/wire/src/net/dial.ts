@@ -80,9 +80,10 @@ interface Outcome {
 function greet(socket: Socket, options: DialOptions, outcome: Outcome): FramedSocket {
   const { address, connectTimeoutMs } = options;
   const timer = setTimeout(() => {
-    const missing = socket.connecting ? "no connection" : "connected, but no hello";
+    const accepted = !socket.connecting;
+    const missing = accepted ? "connected, but no hello" : "no connection";
     const message = `${missing} within ${connectTimeoutMs} ms`;
-    framed.destroy(new ConnectionError("timeout", address, { message }));
+    framed.destroy(new ConnectionError("timeout", address, { message, accepted }));
   }, connectTimeoutMs);
   const framed = new FramedSocket(socket, {
     address,

@@ -1,0 +1,119 @@
+import type { EventSeverity, NodeEvent, NodeId } from "@quorate/wire";
+
+/** Lines kept: more than any screen shows. */
+const FEED_MAX = 500;
+
+/** Commits and repeats fold into one line within this time. */
+const FOLD_MS = 1_000;
+
+/** A sentence about a node. */
+export interface FeedNote {
+  /** Null: about the whole cluster. */
+  readonly subject: NodeId | null;
+  readonly severity: EventSeverity;
+  readonly text: string;
+}
+
+/** One line of the feed. */
+export interface FeedLine extends FeedNote {
+  /** Counts up with each new line; a fold keeps its line's number. */
+  readonly number: number;
+  /** When the dashboard heard of it first. */
+  readonly atMs: number;
+  /** How often it came within {@link FOLD_MS}. */
+  readonly times: number;
+  /** The range of a folded commit, or null. */
+  readonly committed: { readonly from: number; readonly to: number } | null;
+}
+
+/** Whether later events can still change the line. */
+export function canStillFold(line: FeedLine, atMs: number): boolean {
+  return atMs - line.atMs < FOLD_MS;
+}
+
+/** The feed with a node's event, folded into an earlier line where it repeats one. */
+export function appendNodeEvent(
+  feed: readonly FeedLine[],
+  node: NodeId,
+  event: NodeEvent,
+  atMs: number,
+): readonly FeedLine[] {
+  if (event.kind === "committed") {
+    const range = committedRange(event);
+    return range === null ? feed : appendCommitted(feed, range, atMs);
+  }
+  return appendNote(feed, { subject: node, severity: event.severity, text: event.text }, atMs);
+}
+
+/** The feed with a sentence, folded to "×n" where the same one is less than a second old. */
+export function appendNote(
+  feed: readonly FeedLine[],
+  note: FeedNote,
+  atMs: number,
+): readonly FeedLine[] {
+  const { subject, severity, text } = note;
+  const at = findFold(feed, atMs, (line) => line.subject === subject && line.text === text);
+  const found = feed[at];
+  if (found !== undefined) {
+    return feed.with(at, { ...found, times: found.times + 1 });
+  }
+  return push(feed, { atMs, subject, severity, text, times: 1, committed: null });
+}
+
+/** Every node commits every entry: one line for all of them, and one a second. */
+function appendCommitted(
+  feed: readonly FeedLine[],
+  range: { readonly from: number; readonly to: number },
+  atMs: number,
+): readonly FeedLine[] {
+  const known = feed.findLast((line) => line.committed !== null)?.committed ?? null;
+  if (known !== null && range.to <= known.to) {
+    return feed;
+  }
+  const at = findFold(feed, atMs, (line) => line.committed !== null);
+  const found = feed[at];
+  if (found?.committed) {
+    const committed = { from: Math.min(found.committed.from, range.from), to: range.to };
+    return feed.with(at, { ...found, committed, text: committedText(committed) });
+  }
+  const from = known === null ? range.from : Math.max(range.from, known.to + 1);
+  const committed = { from, to: range.to };
+  const text = committedText(committed);
+  return push(feed, { atMs, subject: null, severity: "info", text, times: 1, committed });
+}
+
+function committedText({ from, to }: { readonly from: number; readonly to: number }): string {
+  return from === to
+    ? `committed ${to}`
+    : `committed ${from}–${to} (${to - from + 1} entries in 1 s)`;
+}
+
+function committedRange(event: NodeEvent): { readonly from: number; readonly to: number } | null {
+  const { details } = event;
+  const to = details["to"] ?? details["commitIndex"] ?? details["index"];
+  const from = details["from"] ?? to;
+  return typeof to === "number" && typeof from === "number" ? { from, to } : null;
+}
+
+/** Position of the newest line that `matches` and is young enough to fold into; -1 if none. */
+function findFold(
+  feed: readonly FeedLine[],
+  atMs: number,
+  matches: (line: FeedLine) => boolean,
+): number {
+  for (let at = feed.length - 1; at >= 0; at -= 1) {
+    const line = feed[at];
+    if (line === undefined || !canStillFold(line, atMs)) {
+      return -1;
+    }
+    if (matches(line)) {
+      return at;
+    }
+  }
+  return -1;
+}
+
+function push(feed: readonly FeedLine[], line: Omit<FeedLine, "number">): readonly FeedLine[] {
+  const number = (feed.at(-1)?.number ?? 0) + 1;
+  return [...feed.slice(1 - FEED_MAX), { ...line, number }];
+}

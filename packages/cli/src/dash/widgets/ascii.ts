@@ -1,0 +1,48 @@
+/** Every glyph that the dashboard draws, and the one ASCII character that stands for it. */
+const ASCII_OF: Readonly<Record<string, string>> = {
+  "★": "*",
+  "●": "o",
+  "◐": "c",
+  "◇": "l",
+  "✗": "x",
+  "‖": "=",
+  "≠": "#",
+  "✓": "+",
+  "■": "#",
+  "▸": ">",
+  "►": ">",
+  "─": "-",
+  "·": ".",
+  "…": "~",
+  "–": "-",
+  "—": "-",
+  "♥": "@",
+  "░": "%",
+  "▁": "_",
+  "▂": ".",
+  "▃": ":",
+  "▄": "-",
+  "▅": "=",
+  "▆": "+",
+  "▇": "*",
+  "█": "#",
+  "↑": "^",
+  "↓": "v",
+  "→": ">",
+  "×": "x",
+  "⁰": "a",
+  "¹": "b",
+  "²": "c",
+  "³": "d",
+  "⁴": "e",
+  "⁵": "f",
+  "⁶": "g",
+  "⁷": "h",
+  "⁸": "i",
+  "⁹": "j",
+};
+
+/** A painted line in ASCII alone, as wide as before: what has no stand-in becomes "?". */
+export function toAscii(line: string): string {
+  return line.replaceAll(/[^\u0000-\u007F]/gu, (glyph) => ASCII_OF[glyph] ?? "?");
+}

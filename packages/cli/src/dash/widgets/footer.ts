@@ -1,0 +1,112 @@
+import { faultRefused, changesRefused, isFaultAction, type Permissions } from "../actions.ts";
+import { fit, printable, truncate, widthOf } from "../format.ts";
+import { type Binding, KEYMAP, keyLabel } from "../keymap.ts";
+import type { ClusterView, NodeRow } from "../select.ts";
+import type { UiState } from "../ui-state.ts";
+import { severityGlyph, severityTone } from "./event-lines.ts";
+import type { Paint } from "./paint.ts";
+
+/** What the footer needs to know besides the keys. */
+export interface FooterFacts {
+  readonly ui: UiState;
+  readonly view: ClusterView;
+  readonly selected: NodeRow | null;
+  readonly permissions: Permissions;
+}
+
+/** The keys of the present mode; those that would do nothing now stand in parentheses. */
+export function footerLines(
+  facts: FooterFacts,
+  size: { readonly columns: number; readonly rows: number },
+  paint: Paint,
+): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  let width = 0;
+  for (const item of footerItems(facts)) {
+    const itemWidth = widthOf(item.text) + 2;
+    if (width > 0 && width + itemWidth > size.columns) {
+      lines.push(line);
+      line = "";
+      width = 0;
+    }
+    line += ` ${item.isOff ? paint.tone("dim", item.text) : item.text} `;
+    width += itemWidth;
+  }
+  const all = [...lines, line].map((text) => text.trimEnd());
+  return all.slice(0, size.rows);
+}
+
+function footerItems(facts: FooterFacts): readonly { text: string; isOff: boolean }[] {
+  let label = "";
+  return KEYMAP[facts.ui.mode].flatMap((binding) => {
+    label += keyLabel(binding.keys[0] ?? "");
+    if (binding.footer === null || binding.footer === "") {
+      label = binding.footer === null ? "" : label;
+      return [];
+    }
+    const word = wordOf(binding, facts);
+    const text = `${label} ${word}`;
+    label = "";
+    const isOff = isDisabled(binding, facts);
+    return [{ text: isOff ? `(${text})` : text, isOff }];
+  });
+}
+
+/** `r` and `p` do the opposite for a node that is stopped or paused. */
+function wordOf(binding: Binding, { selected, ui }: FooterFacts): string {
+  if (binding.action === "startOrRestart" && selected?.local?.state === "stopped") {
+    return "start";
+  }
+  if (binding.action === "pauseOrResume" && selected?.local?.state === "paused") {
+    return "resume";
+  }
+  if (binding.action === "freeze" && ui.frozen !== null) {
+    return "live";
+  }
+  return binding.footer ?? "";
+}
+
+function isDisabled(binding: Binding, facts: FooterFacts): boolean {
+  const { action, changes } = binding;
+  if (!isFaultAction(action)) {
+    return changes && changesRefused(facts.permissions) !== null;
+  }
+  const target =
+    action === "killLeader"
+      ? (facts.view.rows.find((row) => row.condition === "leader") ?? null)
+      : facts.selected;
+  return faultRefused(action, target, facts.permissions) !== null;
+}
+
+/** The line that asks, takes what is typed, and tells results. */
+export function statusLine(ui: UiState, columns: number, paint: Paint): string {
+  if (ui.mode === "write") {
+    const prompt = " write key=value: ";
+    const room = columns - prompt.length - 1;
+    return `${paint.tone("bold", prompt)}${tail(printable(ui.draft), room)}█`;
+  }
+  if (ui.mode === "confirm" && ui.asked !== null) {
+    const keys = "  y = yes, n = no";
+    const question = truncate(` ? ${printable(ui.asked.question)}`, columns - keys.length);
+    return paint.tone("warning", question + keys);
+  }
+  if (ui.message === null) {
+    return "";
+  }
+  const text = fit(printable(ui.message.text), columns - 3).trimEnd();
+  const glyph = paint.tone(severityTone(ui.message.severity), severityGlyph(ui.message.severity));
+  return ` ${glyph} ${text}`;
+}
+
+/** The end of `text`: what is being typed stays in sight. */
+function tail(text: string, columns: number): string {
+  if (widthOf(text) <= columns) {
+    return text;
+  }
+  const characters = [...text];
+  while (characters.length > 0 && widthOf(characters.join("")) > columns - 1) {
+    characters.shift();
+  }
+  return `…${characters.join("")}`;
+}
