@@ -15,6 +15,7 @@ export const COVERAGE_MARKS = [
   "pauses",
   "partitions",
   "oneWayPartitions",
+  "bridges",
   "drops",
   "duplicates",
   "reorders",

@@ -24,8 +24,9 @@ export class FaultInjector {
       ["crashLeader", () => this.#crash(cluster.leader())],
       ["powerCut", () => this.#cutPower()],
       ["pause", () => this.#pause(this.#anyNode())],
-      ["partition", () => this.#partition(this.#someNodes(), { oneWay: false })],
-      ["oneWayPartition", () => this.#partition(this.#someNodes(), { oneWay: true })],
+      ["partition", () => this.#partition(this.#someNodes(), "partitions")],
+      ["oneWayPartition", () => this.#partition(this.#someNodes(), "oneWayPartitions")],
+      ["bridge", () => this.#bridge()],
       ["isolateLeader", () => this.#isolateLeader()],
       ["transfer", () => this.#transfer()],
     ];
@@ -76,24 +77,42 @@ export class FaultInjector {
     });
   }
 
-  #partition(side: readonly SimNode[], { oneWay }: { readonly oneWay: boolean }): void {
+  /** Cuts `side` off from all others: both ways, or only what it sends. */
+  #partition(side: readonly SimNode[], kind: "partitions" | "oneWayPartitions"): void {
     const rest = this.#cluster.nodes.filter((node) => !side.includes(node));
-    if (rest.length === 0) return;
-    const name = side.map((node) => node.id).join(" ");
-    this.#cluster.trace.record(oneWay ? "cut out of" : "cut", null, name);
-    this.#cluster.coverage.add(oneWay ? "oneWayPartitions" : "partitions");
-    this.#cluster.block(side, rest);
-    if (!oneWay) this.#cluster.block(rest, side);
-    this.#later(PARTITION_MEAN_US, () => {
-      this.#cluster.trace.record("join", null, name);
-      this.#cluster.unblock(side, rest);
-      if (!oneWay) this.#cluster.unblock(rest, side);
-    });
+    this.#cut(side, rest, kind);
+  }
+
+  /** Two halves that do not reach each other, and one node that both reach. */
+  #bridge(): void {
+    const [, ...others] = this.#random.shuffle(this.#cluster.nodes);
+    const half = Math.floor(others.length / 2);
+    this.#cut(others.slice(0, half), others.slice(half), "bridges");
   }
 
   #isolateLeader(): void {
     const leader = this.#cluster.leader();
-    if (leader !== null) this.#partition([leader], { oneWay: this.#random.chance(0.3) });
+    if (leader === null) return;
+    this.#partition([leader], this.#random.chance(0.3) ? "oneWayPartitions" : "partitions");
+  }
+
+  #cut(
+    left: readonly SimNode[],
+    right: readonly SimNode[],
+    kind: "partitions" | "oneWayPartitions" | "bridges",
+  ): void {
+    if (left.length === 0 || right.length === 0) return;
+    const cluster = this.#cluster;
+    const name = `${names(left)} from ${names(right)}`;
+    cluster.trace.record(kind === "oneWayPartitions" ? "cut one way" : "cut", null, name);
+    cluster.coverage.add(kind);
+    cluster.block(left, right);
+    if (kind !== "oneWayPartitions") cluster.block(right, left);
+    this.#later(PARTITION_MEAN_US, () => {
+      cluster.trace.record("join", null, name);
+      cluster.unblock(left, right);
+      if (kind !== "oneWayPartitions") cluster.unblock(right, left);
+    });
   }
 
   #transfer(): void {
@@ -113,4 +132,8 @@ export class FaultInjector {
     const count = this.#random.between(1, Math.max(1, Math.floor(nodes.length / 2)));
     return this.#random.shuffle(nodes).slice(0, count);
   }
+}
+
+function names(nodes: readonly SimNode[]): string {
+  return nodes.map((node) => node.id).join(" ");
 }

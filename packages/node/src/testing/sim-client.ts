@@ -9,6 +9,8 @@ import type { ReadAnswer, SimNode } from "./sim-node.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
 
 const TO_NODE_MEAN_US = 200;
+/** Pause after a request that was not served, on average. */
+const RETREAT_MEAN_US = 20_000;
 
 /** An operation that the client waits for, or has given up: it may be answered all the same. */
 interface Call {
@@ -41,7 +43,7 @@ export class SimClient {
   }
 
   start(): void {
-    this.#think();
+    this.#think(this.#plan.thinkMeanUs);
   }
 
   stop(): void {
@@ -53,9 +55,8 @@ export class SimClient {
     return this.#lastAcknowledgedSentUs;
   }
 
-  #think(): void {
-    if (!this.#isActive) return;
-    this.#after(this.#plan.thinkMeanUs, () => {
+  #think(meanUs: number): void {
+    this.#after(meanUs, () => {
       if (!this.#isActive) return;
       this.#operations++;
       if (this.#random.chance(this.#plan.readChance)) this.#read();
@@ -91,7 +92,7 @@ export class SimClient {
         coverage.add("writesAcknowledged");
         history.writeAcknowledged(call.operation, outcome.index);
         this.#lastAcknowledgedSentUs = Math.max(this.#lastAcknowledgedSentUs, call.sentUs);
-        this.#finish(call, node.id);
+        this.#finish(call, node.id, this.#plan.thinkMeanUs);
         break;
       case "notApplied":
         coverage.add("writesRefused");
@@ -129,7 +130,7 @@ export class SimClient {
     coverage.add("readsAnswered");
     if (!led) coverage.add("readsByFollowers");
     checker.history.readAnswered(call.operation, answer.appliedIndex, answer.value);
-    this.#finish(call, this.#target.id);
+    this.#finish(call, this.#target.id, this.#plan.thinkMeanUs);
   }
 
   #call(key: Uint8Array, command: Uint8Array | null): Call {
@@ -145,13 +146,13 @@ export class SimClient {
   }
 
   /** Goes on, unless it had given up on this call before. */
-  #finish(call: Call, usefulNode: NodeId | null): void {
+  #finish(call: Call, usefulNode: NodeId | null, pauseMeanUs = RETREAT_MEAN_US): void {
     if (call.isOver) return;
     call.isOver = true;
     const hinted = usefulNode === null ? null : this.#cluster.node(usefulNode);
     const follows = hinted !== null && this.#random.chance(0.8);
     this.#target = follows ? hinted : this.#random.pick(this.#cluster.nodes);
-    this.#think();
+    this.#think(pauseMeanUs);
   }
 
   #drawKey(): Uint8Array {

@@ -1,5 +1,5 @@
 import type { NodeId, RaftMessage } from "@quorate/wire";
-import { decodeBody, encodeFrame, FRAME_PREFIX_BYTES } from "@quorate/wire";
+import { decodeBody, encodeFrame, FRAME_BODY_MAX_BYTES, FrameDecoder } from "@quorate/wire";
 import type { Transport, TransportHandlers } from "../ports/transport.ts";
 import { assert } from "../raft/index.ts";
 import type { SimNetwork } from "./sim-network.ts";
@@ -20,9 +20,12 @@ export class SimTransport implements Transport {
 
   start(handlers: TransportHandlers): void {
     this.#handlers = handlers;
+    const decoder = new FrameDecoder(FRAME_BODY_MAX_BYTES);
     this.#network.attach(this.#nodeId, (from, frame) => {
       this.#process.deliver(() => {
-        handlers.onMessage(from, decodeRaftMessage(frame));
+        decoder.push(frame, (body) => {
+          handlers.onMessage(from, decodeRaftMessage(body));
+        });
         handlers.onBatchEnd();
       });
     });
@@ -48,8 +51,8 @@ export class SimTransport implements Transport {
   }
 }
 
-function decodeRaftMessage(frame: Uint8Array): RaftMessage {
-  const message = decodeBody(frame.subarray(FRAME_PREFIX_BYTES));
+function decodeRaftMessage(body: Uint8Array): RaftMessage {
+  const message = decodeBody(body);
   switch (message.type) {
     case "RequestVote":
     case "RequestVoteReply":

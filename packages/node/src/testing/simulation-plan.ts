@@ -14,6 +14,7 @@ export const FAULTS = [
   "pause",
   "partition",
   "oneWayPartition",
+  "bridge",
   "isolateLeader",
   "crashLeader",
   "transfer",
@@ -74,14 +75,14 @@ export function drawPlan(random: SeededRandom): SimulationPlan {
     faults,
     network: drawNetwork(random, faults),
     disk: drawDisk(random, faults),
-    faultGapMeanUs: random.pick([60_000, 150_000, 400_000]),
+    faultGapMeanUs: random.pick([80_000, 250_000, 800_000]),
     crashDuringSyncChance: faults.has("crashDuringSync") ? random.pick([0.002, 0.01, 0.03]) : 0,
     clientCount: random.between(1, 6),
     keyCount: random.pick([1, 3, 10, 50]),
     thinkMeanUs: random.pick([3_000, 10_000, 40_000]),
     readChance: random.pick([0.1, 0.4, 0.8]),
     requestTimeoutUs: random.pick([100_000, 400_000, 1_500_000]),
-    safetyUs: random.pick([1_500_000, 2_500_000, 4_000_000]),
+    safetyUs: random.pick([2_000_000, 4_000_000, 8_000_000]),
   };
 }
 

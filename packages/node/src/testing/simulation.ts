@@ -1,4 +1,4 @@
-import { Coverage } from "./coverage.ts";
+import type { Coverage } from "./coverage.ts";
 import { FaultInjector } from "./fault-injector.ts";
 import type { Invariant } from "./invariant-violation.ts";
 import { InvariantViolation, requireInvariant } from "./invariant-violation.ts";

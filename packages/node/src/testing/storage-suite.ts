@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+import type { LogEntry, LogIndex, Term } from "@quorate/wire";
+
+import type { Storage } from "../ports/storage.ts";
+import type { HardState, PersistBatch, RecoveredState } from "../raft/index.ts";
+
+/** One place that a {@link Storage} keeps its state in, from its bootstrap on. */
+export interface StoragePlace {
+  /** Opens it: the first time with an empty log in term 0. The one before was closed. */
+  open(): Promise<Storage>;
+  /** Removes it, with whatever is still open. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * Registers the tests that every {@link Storage} passes.
+ *
+ * @param makePlace makes a new, bootstrapped place for each test.
+ */
+export function storageContract(name: string, makePlace: () => Promise<StoragePlace>): void {
+  const claim = (title: string, body: (place: StoragePlace) => Promise<void>): void => {
+    test(`${name}: ${title}`, async () => {
+      const place = await makePlace();
+      try {
+        await body(place);
+      } finally {
+        await place.dispose();
+      }
+    });
+  };
+  describe(`${name} keeps the contract of Storage`, () => {
+    claim("begins with an empty log in term 0", beginsEmpty);
+    claim("finds state and entries again when it is reopened (Figure 2)", findsAgain);
+    claim("leaves alone what a batch does not name", leavesAlone);
+    claim("replaces the log from the first entry of a batch on (§5.3)", replacesSuffix);
+    claim("calls done once for each batch, in order, and not before persist returns", callsDone);
+    claim("calls done for a batch that changes nothing", callsDoneForNothing);
+    claim("keeps large batches and large entries whole", keepsLargeBatches);
+    claim("keeps the bytes an entry had when it was handed over", keepsViews);
+    claim("makes earlier batches durable before it is closed", flushesOnClose);
+    claim("takes no fewer bytes for more entries", reportsSize);
+  });
+}
+
+async function beginsEmpty(place: StoragePlace): Promise<void> {
+  const storage = await place.open();
+  assert.deepEqual(storage.recovered.hardState, { currentTerm: 0, votedFor: null, commitIndex: 0 });
+  assert.deepEqual(storage.recovered.entries, []);
+  assert.equal(storage.recovered.snapshot.lastIncludedIndex, 0);
+  assert.equal(storage.recovered.snapshot.lastIncludedTerm, 0);
+  await storage.close();
+}
+
+async function findsAgain(place: StoragePlace): Promise<void> {
+  const first = await place.open();
+  const hardState: HardState = { currentTerm: 7, votedFor: "n2", commitIndex: 2 };
+  const entries: LogEntry[] = [
+    { index: 1, term: 3, kind: "noop", data: new Uint8Array(0) },
+    { index: 2, term: 3, kind: "configuration", data: bytes("voters") },
+    { index: 3, term: 7, kind: "command", data: Uint8Array.of(0, 255, 13, 10, 0) },
+  ];
+  await persist(first, { sequence: 1, hardState, entries });
+  const { snapshot } = first.recovered;
+  await first.close();
+  const { recovered, close } = await reopen(place);
+  assert.deepEqual(recovered.hardState, hardState);
+  assertEntries(recovered.entries, entries);
+  assert.deepEqual(recovered.snapshot, snapshot);
+  await close();
+}
+
+async function leavesAlone(place: StoragePlace): Promise<void> {
+  const storage = await place.open();
+  const hardState: HardState = { currentTerm: 1, votedFor: "n1", commitIndex: 0 };
+  const entries = entriesOf(1, 1, 3);
+  await persist(storage, { sequence: 1, hardState, entries: [] });
+  await persist(storage, { sequence: 2, hardState: null, entries });
+  await storage.close();
+  const between = await reopen(place);
+  assert.deepEqual(between.recovered.hardState, hardState);
+  assertEntries(between.recovered.entries, entries);
+  await between.close();
+}
+
+async function replacesSuffix(place: StoragePlace): Promise<void> {
+  const storage = await place.open();
+  await persist(storage, {
+    sequence: 1,
+    hardState: { currentTerm: 2, votedFor: null, commitIndex: 0 },
+    entries: entriesOf(1, 2, 6),
+  });
+  await persist(storage, {
+    sequence: 2,
+    hardState: { currentTerm: 3, votedFor: null, commitIndex: 1 },
+    entries: entriesOf(3, 3, 2),
+  });
+  await storage.close();
+  const { recovered, close } = await reopen(place);
+  assertEntries(recovered.entries, [...entriesOf(1, 2, 2), ...entriesOf(3, 3, 2)]);
+  await close();
+}
+
+async function callsDone(place: StoragePlace): Promise<void> {
+  const storage = await place.open();
+  const calls: number[] = [];
+  let isInPersist = false;
+  const allDone = new Promise<void>((resolve) => {
+    for (let sequence = 1; sequence <= 20; sequence += 1) {
+      const hardState = { currentTerm: sequence, votedFor: null, commitIndex: 0 };
+      isInPersist = true;
+      storage.persist({ sequence, hardState, entries: entriesOf(sequence, sequence, 1) }, () => {
+        assert.equal(isInPersist, false, "done was called from within persist");
+        calls.push(sequence);
+        if (sequence === 20) resolve();
+      });
+      isInPersist = false;
+    }
+  });
+  await allDone;
+  await nextTurn();
+  await storage.close();
+  assert.deepEqual(
+    calls,
+    Array.from({ length: 20 }, (_, offset) => offset + 1),
+  );
+}
+
+async function callsDoneForNothing(place: StoragePlace): Promise<void> {
+  const storage = await place.open();
+  await persist(storage, { sequence: 1, hardState: null, entries: [] });
+  await storage.close();
+  const { recovered, close } = await reopen(place);
+  assert.deepEqual(recovered.entries, []);
+  await close();
+}
+
+async function keepsLargeBatches(place: StoragePlace): Promise<void> {
+  const storage = await place.open();
+  const large = new Uint8Array(1024 * 1024).map((_, offset) => offset * 31);
+  const entries: LogEntry[] = [
+    ...entriesOf(1, 1, 3000),
+    { index: 3001, term: 1, kind: "command", data: large },
+  ];
+  const hardState: HardState = { currentTerm: 1, votedFor: null, commitIndex: 0 };
+  await persist(storage, { sequence: 1, hardState, entries });
+  await storage.close();
+  const { recovered, close } = await reopen(place);
+  assertEntries(recovered.entries, entries);
+  await close();
+}
+
+async function keepsViews(place: StoragePlace): Promise<void> {
+  const storage = await place.open();
+  const frame = bytes("....first.second....");
+  const entries: LogEntry[] = [
+    { index: 1, term: 1, kind: "command", data: frame.subarray(4, 9) },
+    { index: 2, term: 1, kind: "command", data: frame.subarray(10, 16) },
+  ];
+  const hardState: HardState = { currentTerm: 1, votedFor: null, commitIndex: 0 };
+  await persist(storage, { sequence: 1, hardState, entries });
+  assert.equal(frame.byteLength, 20, "the caller's memory was taken away");
+  await storage.close();
+  const { recovered, close } = await reopen(place);
+  const texts = recovered.entries.map((entry) => new TextDecoder().decode(entry.data));
+  assert.deepEqual(texts, ["first", "second"]);
+  await close();
+}
+
+async function flushesOnClose(place: StoragePlace): Promise<void> {
+  const storage = await place.open();
+  let doneCalls = 0;
+  for (let sequence = 1; sequence <= 10; sequence += 1) {
+    const hardState: HardState = { currentTerm: 4, votedFor: "n3", commitIndex: 0 };
+    storage.persist({ sequence, hardState, entries: entriesOf(sequence, 4, 1) }, () => {
+      doneCalls += 1;
+    });
+  }
+  await storage.close();
+  const doneCallsAtClose = doneCalls;
+  await nextTurn();
+  assert.equal(doneCalls, doneCallsAtClose, "done was called after close");
+  const { recovered, close } = await reopen(place);
+  assertEntries(recovered.entries, entriesOf(1, 4, 10));
+  await close();
+}
+
+async function reportsSize(place: StoragePlace): Promise<void> {
+  const storage = await place.open();
+  const before = storage.sizeBytes();
+  assert.ok(Number.isSafeInteger(before) && before >= 0);
+  const data = new Uint8Array(512 * 1024);
+  const entries = entriesOf(1, 1, 32).map((entry) => ({ ...entry, data }));
+  const hardState: HardState = { currentTerm: 1, votedFor: null, commitIndex: 0 };
+  await persist(storage, { sequence: 1, hardState, entries });
+  assert.ok(storage.sizeBytes() >= before + 32 * data.byteLength);
+  await storage.close();
+}
+
+/** Fulfilled when `batch` is durable. */
+export function persist(storage: Storage, batch: PersistBatch): Promise<void> {
+  return new Promise((resolve) => storage.persist(batch, resolve));
+}
+
+/** `count` commands of `term` from `index` on, each with its own bytes. */
+export function entriesOf(index: LogIndex, term: Term, count: number): LogEntry[] {
+  return Array.from({ length: count }, (_, offset) => ({
+    index: index + offset,
+    term,
+    kind: "command" as const,
+    data: bytes(`entry ${index + offset} of term ${term}`),
+  }));
+}
+
+/** Compares entries by value: `data` may be any view of the same bytes. */
+export function assertEntries(actual: readonly LogEntry[], expected: readonly LogEntry[]): void {
+  const plain = (entry: LogEntry): object => ({
+    ...entry,
+    data: Buffer.from(entry.data.buffer, entry.data.byteOffset, entry.data.byteLength),
+  });
+  assert.deepEqual(actual.map(plain), expected.map(plain));
+}
+
+async function reopen(
+  place: StoragePlace,
+): Promise<{ readonly recovered: RecoveredState; close(): Promise<void> }> {
+  const storage = await place.open();
+  return { recovered: storage.recovered, close: () => storage.close() };
+}
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
