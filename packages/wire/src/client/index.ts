@@ -1,0 +1,23 @@
+export {
+  type DeleteResult,
+  type GetOptions,
+  type GetResult,
+  type MoveLeaderResult,
+  type PutResult,
+  QuorateClient,
+  type QuorateClientOptions,
+  type RequestOptions,
+} from "./quorate-client.ts";
+export {
+  AnswerError,
+  type Attempt,
+  type ClientErrorCode,
+  describeAttempt,
+  RequestError,
+} from "./request-error.ts";
+export type {
+  ResumePoint,
+  SubscribeOptions,
+  Subscription,
+  SubscriptionHandlers,
+} from "./subscription.ts";

@@ -1,0 +1,161 @@
+import type { NodeStatus } from "../client-messages.ts";
+import { ConnectionError } from "../net/index.ts";
+import { AttemptLog } from "./attempt-log.ts";
+import type { KnownNodes } from "./known-nodes.ts";
+import type { LinkRequest } from "./node-link.ts";
+import { AnswerError, type Attempt } from "./request-error.ts";
+
+/** Whom a request needs: the leader, a node that knows of one, or any node that answers. */
+export type NodeNeed = "leader" | "led" | "any";
+
+/** An election takes a few hundred milliseconds: in that time nodes are asked this often. */
+const EAGER_MS = 1000;
+const EAGER_PAUSE_MS = 10;
+const PATIENT_PAUSE_MS = 100;
+
+interface Waiter {
+  readonly need: NodeNeed;
+  onFound(endpoint: string): void;
+}
+
+interface Probe {
+  request: LinkRequest | null;
+  pause: NodeJS.Timeout | null;
+}
+
+/**
+ * Looks for a node on behalf of every request that waits for one: asks all known nodes for their
+ * status side by side, again and again, so that a thousand waiting requests ask no more than one.
+ * Only a leader's own word counts for `leader`: others may still name one that is gone.
+ */
+export class NodeSearch {
+  readonly #nodes: KnownNodes;
+  readonly #waiters: Set<Waiter> = new Set();
+  readonly #probes: Map<string, Probe> = new Map();
+  readonly #log: AttemptLog = new AttemptLog();
+  #startedAt = 0;
+
+  constructor(nodes: KnownNodes) {
+    this.#nodes = nodes;
+  }
+
+  /** Calls `onFound` once, later. The function that is returned takes that back. */
+  wait(need: NodeNeed, onFound: (endpoint: string) => void): () => void {
+    const waiter = { need, onFound };
+    this.#waiters.add(waiter);
+    if (this.#waiters.size === 1) this.#start();
+    return () => {
+      this.#waiters.delete(waiter);
+      if (this.#waiters.size === 0) this.#stop();
+    };
+  }
+
+  /** What each node asked in this search has said or not said. */
+  attempts(): Attempt[] {
+    const all = new AttemptLog();
+    all.merge(this.#log.list());
+    for (const [endpoint, probe] of this.#probes) {
+      if (probe.request === null || all.has(endpoint)) continue;
+      const message = "no answer yet";
+      const error = new ConnectionError("timeout", endpoint, { message });
+      all.add(endpoint, this.#nodes.nodeIdAt(endpoint), error);
+    }
+    return all.list();
+  }
+
+  #start(): void {
+    this.#startedAt = performance.now();
+    this.#log.clear();
+    this.#probeNew();
+  }
+
+  #stop(): void {
+    for (const probe of this.#probes.values()) {
+      probe.request?.abandon();
+      if (probe.pause !== null) clearTimeout(probe.pause);
+    }
+    this.#probes.clear();
+  }
+
+  #probeNew(): void {
+    for (const endpoint of this.#nodes.endpoints) {
+      if (this.#probes.has(endpoint)) continue;
+      const probe: Probe = { request: null, pause: null };
+      this.#probes.set(endpoint, probe);
+      this.#ask(endpoint, probe);
+    }
+  }
+
+  #ask(endpoint: string, probe: Probe): void {
+    probe.pause = null;
+    probe.request = this.#nodes
+      .link(endpoint)
+      .request((requestId) => ({ type: "Status", requestId }), {
+        onReply: (reply) => {
+          if (reply.type === "StatusReply") this.#learn(endpoint, reply.status);
+          else if (reply.type === "ErrorReply") this.#failed(endpoint, new AnswerError(reply));
+          this.#askAgain(endpoint, probe);
+        },
+        onFailure: (error) => {
+          this.#failed(endpoint, error);
+          this.#askAgain(endpoint, probe);
+        },
+      });
+  }
+
+  #askAgain(endpoint: string, probe: Probe): void {
+    probe.request = null;
+    if (this.#probes.get(endpoint) !== probe) return;
+    const isEager = performance.now() - this.#startedAt < EAGER_MS;
+    const pauseMs = isEager ? EAGER_PAUSE_MS : PATIENT_PAUSE_MS;
+    probe.pause = setTimeout(() => this.#ask(endpoint, probe), pauseMs * (1 + Math.random()));
+  }
+
+  #failed(endpoint: string, error: ConnectionError | AnswerError): void {
+    this.#log.add(endpoint, this.#nodes.nodeIdAt(endpoint), error);
+  }
+
+  #learn(endpoint: string, status: NodeStatus): void {
+    this.#nodes.learn(endpoint, status);
+    const isLeader = this.#nodes.leader === endpoint;
+    if (!isLeader) this.#failed(endpoint, notLeading(status));
+    for (const waiter of this.#waiters) {
+      if (!meets(waiter.need, isLeader, status)) continue;
+      this.#waiters.delete(waiter);
+      waiter.onFound(endpoint);
+    }
+    if (this.#waiters.size === 0) this.#stop();
+    else this.#probeNew();
+  }
+}
+
+function meets(need: NodeNeed, isLeader: boolean, status: NodeStatus): boolean {
+  switch (need) {
+    case "leader":
+      return isLeader;
+    case "led":
+      return isLeader || (status.role !== "leader" && status.leaderId !== null);
+    case "any":
+      return true;
+  }
+}
+
+function notLeading({ leaderId, members, role, nodeId, currentTerm }: NodeStatus): AnswerError {
+  const leaderAddress = members.find(({ id }) => id === leaderId)?.address ?? null;
+  const knowsOther = leaderId !== null && leaderId !== nodeId;
+  const message =
+    role === "leader"
+      ? `leads term ${currentTerm}, which is over`
+      : knowsOther
+        ? `follows ${leaderId} in term ${currentTerm}`
+        : `knows no leader in term ${currentTerm}`;
+  return new AnswerError({
+    type: "ErrorReply",
+    requestId: 0,
+    code: knowsOther ? "notLeader" : "noLeader",
+    outcome: "notApplied",
+    message,
+    leaderId: knowsOther ? leaderId : null,
+    leaderAddress: knowsOther ? leaderAddress : null,
+  });
+}

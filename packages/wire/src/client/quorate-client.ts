@@ -1,0 +1,280 @@
+import type {
+  GetReply,
+  KeyValue,
+  NodeStatus,
+  ReadConsistency,
+  WritePosition,
+} from "../client-messages.ts";
+import { isIdentifier, type LogIndex, type NodeId, type Term } from "../ids.ts";
+import { KEY_MAX_BYTES, VALUE_MAX_BYTES } from "../limits.ts";
+import { Call, type CallRequest, type Interruptible } from "./call.ts";
+import { clientHello } from "./client-hello.ts";
+import { KnownNodes } from "./known-nodes.ts";
+import { NodeSearch } from "./node-search.ts";
+import { RequestError } from "./request-error.ts";
+import {
+  LinkSubscription,
+  type SubscribeOptions,
+  type Subscription,
+  type SubscriptionHandlers,
+} from "./subscription.ts";
+
+const TIMEOUT_MS = 5000;
+const CONNECT_TIMEOUT_MS = 1000;
+const KEEP_ALIVE = { intervalMs: 500, silenceMs: 2000 } as const;
+const OUTSTANDING_MAX = 4096;
+const OUTSTANDING_MAX_BYTES: number = 256 * 1024 * 1024;
+
+export interface QuorateClientOptions {
+  /** `host:port` of one node or more of the cluster: the others are learned from these. */
+  readonly endpoints: readonly string[];
+  /** Of a request, from call to answer with all retries. In ms; default 5,000. */
+  readonly timeoutMs?: number;
+  /** Shown by the nodes: 1 to 64 characters. Default "client". */
+  readonly clientName?: string;
+}
+
+/** For one request. */
+export interface RequestOptions {
+  /** In ms. Default: the client's. */
+  readonly timeoutMs?: number;
+  /** Gives the request up when it is aborted: a RequestError `canceled` says what is known. */
+  readonly signal?: AbortSignal;
+}
+
+export interface GetOptions extends RequestOptions {
+  /** Default `linearizable`. */
+  readonly consistency?: ReadConsistency;
+  /** Asks this node (`host:port`) and no other. */
+  readonly endpoint?: string;
+}
+
+export interface GetResult {
+  /** Null: there is no such key. */
+  readonly found: KeyValue | null;
+  /** The store's revision, and the applied index, that were read at. */
+  readonly revision: number;
+  readonly appliedIndex: LogIndex;
+}
+
+export interface PutResult extends WritePosition {
+  /** Whether the key did not exist before. */
+  readonly created: boolean;
+}
+
+export interface DeleteResult extends WritePosition {
+  /** Whether the key existed. */
+  readonly deleted: boolean;
+}
+
+export interface MoveLeaderResult {
+  readonly leaderId: NodeId;
+  readonly term: Term;
+}
+
+/**
+ * A client of one cluster. It connects to a node when it first needs it, finds the leader, keeps
+ * one connection to each node that it used, and retries what is safe to retry until a request's
+ * time is over. Every method rejects with a {@link RequestError} and with nothing else.
+ *
+ * A fulfilled write is committed and on the disks of a majority. A rejected one says whether it
+ * was certainly not applied, or may have been or yet be.
+ */
+export class QuorateClient {
+  readonly #timeoutMs: number;
+  readonly #nodes: KnownNodes;
+  readonly #search: NodeSearch;
+  readonly #calls: Set<Interruptible> = new Set();
+  readonly #subscriptions: Set<LinkSubscription> = new Set();
+  #outstandingBytes = 0;
+  #closed = false;
+
+  constructor(options: QuorateClientOptions) {
+    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+    this.#nodes = new KnownNodes(options.endpoints, {
+      hello: clientHello(options.clientName ?? ""),
+      connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, this.#timeoutMs),
+      keepAlive: KEEP_ALIVE,
+    });
+    this.#search = new NodeSearch(this.#nodes);
+  }
+
+  /** Every endpoint that was given or learned so far. */
+  get endpoints(): readonly string[] {
+    return this.#nodes.endpoints;
+  }
+
+  /** Reads a key. */
+  get(key: string | Uint8Array, options: GetOptions = {}): Promise<GetResult> {
+    const keyBytes = toBytes(key);
+    const consistency = options.consistency ?? "linearizable";
+    const fault = faultOfKey(keyBytes);
+    if (fault !== null) return Promise.reject(fault);
+    return this.#call(keyBytes.byteLength, options, {
+      verb: "get",
+      build: (requestId) => ({ type: "Get", requestId, key: keyBytes, consistency }),
+      read: (reply) => (reply.type === "GetReply" ? getResult(reply) : null),
+      effect: "read",
+      need: consistency === "stale" ? "any" : "led",
+      pinnedTo: options.endpoint ?? null,
+    });
+  }
+
+  /** Sets a key. Neither key nor value may be changed before this is settled. */
+  put(
+    key: string | Uint8Array,
+    value: string | Uint8Array,
+    options: RequestOptions = {},
+  ): Promise<PutResult> {
+    const keyBytes = toBytes(key);
+    const valueBytes = toBytes(value);
+    const fault = faultOfKey(keyBytes) ?? faultOfValue(valueBytes);
+    if (fault !== null) return Promise.reject(fault);
+    return this.#call(keyBytes.byteLength + valueBytes.byteLength, options, {
+      verb: "put",
+      build: (requestId) => ({ type: "Put", requestId, key: keyBytes, value: valueBytes }),
+      read: (reply) =>
+        reply.type === "PutReply" ? { ...positionOf(reply), created: reply.created } : null,
+      effect: "write",
+      need: "leader",
+      pinnedTo: null,
+    });
+  }
+
+  /** Removes a key; where it does not exist, nothing changes. */
+  delete(key: string | Uint8Array, options: RequestOptions = {}): Promise<DeleteResult> {
+    const keyBytes = toBytes(key);
+    const fault = faultOfKey(keyBytes);
+    if (fault !== null) return Promise.reject(fault);
+    return this.#call(keyBytes.byteLength, options, {
+      verb: "delete",
+      build: (requestId) => ({ type: "Delete", requestId, key: keyBytes }),
+      read: (reply) =>
+        reply.type === "DeleteReply" ? { ...positionOf(reply), deleted: reply.deleted } : null,
+      effect: "write",
+      need: "leader",
+      pinnedTo: null,
+    });
+  }
+
+  /** What the node at `endpoint` (`host:port`) reports about itself. Asked once. */
+  status(endpoint: string, options: RequestOptions = {}): Promise<NodeStatus> {
+    return this.#call(0, options, {
+      verb: "status",
+      build: (requestId) => ({ type: "Status", requestId }),
+      read: (reply) => {
+        if (reply.type !== "StatusReply") return null;
+        this.#nodes.learn(endpoint, reply.status);
+        return reply.status;
+      },
+      effect: "read",
+      need: "any",
+      pinnedTo: endpoint,
+    });
+  }
+
+  /** Hands leadership to `target`, or to whichever voter is best caught up (null). */
+  moveLeader(target: NodeId | null, options: RequestOptions = {}): Promise<MoveLeaderResult> {
+    if (target !== null && !isIdentifier(target)) {
+      const message = `"${target}" cannot be the name of a node`;
+      return Promise.reject(new RequestError("invalid", "notApplied", { message }));
+    }
+    return this.#call(0, options, {
+      verb: "move of the leader",
+      build: (requestId) => ({ type: "MoveLeader", requestId, target }),
+      read: (reply) =>
+        reply.type === "MoveLeaderReply" ? { leaderId: reply.leaderId, term: reply.term } : null,
+      effect: "write",
+      need: "leader",
+      pinnedTo: null,
+    });
+  }
+
+  /** Follows the state and the events of the node at `endpoint` (`host:port`). */
+  subscribe(
+    endpoint: string,
+    handlers: SubscriptionHandlers,
+    options: SubscribeOptions = {},
+  ): Subscription {
+    const subscription = new LinkSubscription(
+      this.#nodes.link(endpoint),
+      handlers,
+      options,
+      (ended) => this.#subscriptions.delete(ended),
+    );
+    this.#subscriptions.add(subscription);
+    return subscription;
+  }
+
+  /**
+   * Ends every subscription without a word, and every request with a RequestError `closed`: a
+   * write that a node may have is `unknown`, everything else `notApplied`. Then closes the
+   * connections; returns without waiting for the other sides.
+   */
+  close(): Promise<void> {
+    this.#closed = true;
+    for (const subscription of this.#subscriptions) subscription.cancel();
+    for (const call of this.#calls) call.interrupt("closed", "the client was closed");
+    this.#nodes.close();
+    return Promise.resolve();
+  }
+
+  #call<Result>(
+    sizeBytes: number,
+    options: RequestOptions,
+    request: CallRequest<Result>,
+  ): Promise<Result> {
+    const refusal = this.#refusal(sizeBytes);
+    if (refusal !== null) return Promise.reject(refusal);
+    const call = new Call(
+      request,
+      { timeoutMs: options.timeoutMs ?? this.#timeoutMs, signal: options.signal ?? null },
+      this.#nodes,
+      this.#search,
+    );
+    this.#calls.add(call);
+    this.#outstandingBytes += sizeBytes;
+    return call.promise.finally(() => {
+      this.#calls.delete(call);
+      this.#outstandingBytes -= sizeBytes;
+    });
+  }
+
+  #refusal(sizeBytes: number): RequestError | null {
+    if (this.#closed) {
+      return new RequestError("closed", "notApplied", { message: "the client was closed" });
+    }
+    const isFull =
+      this.#calls.size >= OUTSTANDING_MAX ||
+      this.#outstandingBytes + sizeBytes > OUTSTANDING_MAX_BYTES;
+    if (!isFull) return null;
+    const message = `${this.#calls.size} requests are under way: wait for some of them`;
+    return new RequestError("tooManyOutstanding", "notApplied", { message });
+  }
+}
+
+function toBytes(data: string | Uint8Array): Uint8Array {
+  return typeof data === "string" ? Buffer.from(data, "utf8") : data;
+}
+
+function faultOfKey({ byteLength }: Uint8Array): RequestError | null {
+  if (byteLength > 0 && byteLength <= KEY_MAX_BYTES) return null;
+  const message = `a key has 1 to ${KEY_MAX_BYTES} bytes, this one has ${byteLength}`;
+  return new RequestError(byteLength === 0 ? "invalid" : "tooLarge", "notApplied", { message });
+}
+
+function faultOfValue({ byteLength }: Uint8Array): RequestError | null {
+  if (byteLength <= VALUE_MAX_BYTES) return null;
+  const message = `a value has at most ${VALUE_MAX_BYTES} bytes, this one has ${byteLength}`;
+  return new RequestError("tooLarge", "notApplied", { message });
+}
+
+function positionOf({ index, term, revision }: WritePosition): WritePosition {
+  return { index, term, revision };
+}
+
+function getResult({ found, revision, appliedIndex }: GetReply): GetResult {
+  // The value is a view of all that was read with it: a copy lets go of the rest.
+  const own = found === null ? null : { ...found, value: new Uint8Array(found.value) };
+  return { found: own, revision, appliedIndex };
+}
