@@ -62,7 +62,7 @@ export class ClientSession implements ConnectionHandlers {
   }
 
   onClose(): void {
-    for (const requestId of [...this.#streams.keys()]) this.#endStream(requestId);
+    for (const requestId of this.#streams.keys()) this.#endStream(requestId);
   }
 
   #begin(): void {

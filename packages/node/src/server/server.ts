@@ -46,6 +46,9 @@ const CONNECTIONS_MAX = 4096;
 /** A socket without a hello is closed after this. */
 const HELLO_TIMEOUT_MS = 5000;
 
+/** A client that was not heard, or has not read its answers, for `silenceMs` is let go. */
+const KEEP_ALIVE = { intervalMs: 2000, silenceMs: 10_000 };
+
 /** Newest entries of the log that a status describes. */
 const LOG_TAIL_ENTRIES = 256;
 
@@ -157,6 +160,7 @@ export class QuorateServer {
       ...address,
       connectionsMax: CONNECTIONS_MAX,
       helloTimeoutMs: HELLO_TIMEOUT_MS,
+      keepAlive: KEEP_ALIVE,
       accept: (hello) => this.#admission.check(hello) ?? this.#hello(null),
       onConnection: (connection) => this.#onConnection(connection),
       onRejected: (error) => {

@@ -53,7 +53,7 @@ export class Admission {
   }
 
   #checkPeer({ from, incarnation }: Hello): HelloRefused | null {
-    const { clusterId, nodeId, isMember } = this.#rules;
+    const { clusterId, nodeId } = this.#rules;
     if (from === nodeId) {
       return refuse(
         "wrongNode",
@@ -61,7 +61,7 @@ export class Admission {
         "give every node a name of its own",
       );
     }
-    if (!isMember(from)) {
+    if (!this.#rules.isMember(from)) {
       return refuse(
         "notMember",
         `${from} is no member of cluster ${clusterId}`,

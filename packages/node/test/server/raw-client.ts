@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { EventEmitter } from "node:events";
+import type { ClientReply, ClientRequest, Hello, WireMessage } from "@quorate/wire";
+import { PROTOCOL_VERSION } from "@quorate/wire";
+import type { Connection, ConnectionError } from "@quorate/wire/net";
+import { dial } from "@quorate/wire/net";
+
+/** A hello as a client sends it. */
+export function clientHello(changes: Partial<Hello> = {}): Hello {
+  return {
+    type: "Hello",
+    protocolVersion: PROTOCOL_VERSION,
+    clusterId: null,
+    from: "test",
+    to: null,
+    role: "client",
+    incarnation: null,
+    bootId: "boot-of-test",
+    advertiseAddress: null,
+    softwareVersion: "0",
+    capabilities: [],
+    ...changes,
+  };
+}
+
+type Unnumbered<T> = T extends { readonly requestId: number } ? Omit<T, "requestId"> : never;
+
+/** One connection that speaks the protocol without the client library's retries and redirects. */
+export class RawClient {
+  readonly replies: ClientReply[] = [];
+  /** Null while the connection is up. */
+  closed: { readonly error: ConnectionError | null } | null = null;
+  readonly #changes = new EventEmitter();
+  #connection: Connection | null = null;
+  #lastRequestId = 0;
+
+  static async connect(address: string, hello: Hello = clientHello()): Promise<RawClient> {
+    const client = new RawClient();
+    const dialing = dial({
+      address,
+      hello,
+      connectTimeoutMs: 2000,
+      handlers: {
+        onMessage: (message) => {
+          client.replies.push(asReply(message));
+          client.#changes.emit("change");
+        },
+        onBatchEnd: () => undefined,
+        onClose: (error) => {
+          client.closed = { error };
+          client.#changes.emit("change");
+        },
+      },
+    });
+    client.#connection = await dialing.connected;
+    return client;
+  }
+
+  get connection(): Connection {
+    assert.ok(this.#connection !== null);
+    return this.#connection;
+  }
+
+  /** Sends a request under a fresh number, which it returns. */
+  send(request: Unnumbered<ClientRequest>): number {
+    this.#lastRequestId += 1;
+    const numbered = { ...request, requestId: this.#lastRequestId } as ClientRequest;
+    this.connection.send(numbered);
+    return this.#lastRequestId;
+  }
+
+  /** Sends a request and waits for its answer. */
+  async ask(request: Unnumbered<ClientRequest>): Promise<ClientReply> {
+    const requestId = this.send(request);
+    return await this.until(() => this.replies.find((reply) => reply.requestId === requestId));
+  }
+
+  /** Waits until `find` finds something. */
+  async until<T>(find: () => T | undefined, timeoutMs = 5000): Promise<T> {
+    const deadline = AbortSignal.timeout(timeoutMs);
+    for (;;) {
+      const found = find();
+      if (found !== undefined) return found;
+      // oxlint-disable-next-line no-await-in-loop
+      await once(this.#changes, "change", { signal: deadline });
+    }
+  }
+
+  close(): void {
+    this.#connection?.close();
+  }
+}
+
+const REPLY_TYPES = /Reply$|^Stream/u;
+
+function asReply(message: WireMessage): ClientReply {
+  assert.match(message.type, REPLY_TYPES);
+  return message as ClientReply;
+}
+
+export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
