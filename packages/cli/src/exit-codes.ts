@@ -1,3 +1,18 @@
+/** Name of a row of {@link EXIT_CODES}. */
+export type ExitReason =
+  | "done"
+  | "failed"
+  | "usage"
+  | "notFound"
+  | "unreachable"
+  | "notApplied"
+  | "outcomeUnknown"
+  | "conditionFalse"
+  | "checkFailed"
+  | "localConflict"
+  | "interrupted"
+  | "terminated";
+
 interface ExitCode {
   readonly code: number;
   /** What a script may conclude from it. */
@@ -8,7 +23,7 @@ interface ExitCode {
  * Every way in which the command can end: used by the code, by `quorate help exit-codes` and by
  * the tests. 5 and 6 are kept apart because only after 5 may a write be repeated blindly.
  */
-export const EXIT_CODES = {
+export const EXIT_CODES: Readonly<Record<ExitReason, ExitCode>> = {
   done: { code: 0, meaning: "done" },
   failed: { code: 1, meaning: "the command was refused or failed" },
   usage: { code: 2, meaning: "unknown command or flag, or a bad value" },
@@ -30,10 +45,7 @@ export const EXIT_CODES = {
   },
   interrupted: { code: 130, meaning: "interrupted (SIGINT)" },
   terminated: { code: 143, meaning: "terminated (SIGTERM)" },
-} as const satisfies Record<string, ExitCode>;
-
-/** Name of a row of {@link EXIT_CODES}. */
-export type ExitReason = keyof typeof EXIT_CODES;
+};
 
 /** The number that the process ends with. */
 export function exitCodeOf(reason: ExitReason): number {

@@ -117,7 +117,7 @@ export async function lockCluster(request: LockRequest): Promise<ClusterLock> {
       toldHolder = true;
       request.onWait(holder.pid);
     }
-    // oxlint-disable-next-line no-await-in-loop -- a file system tells nobody of a release
+    // A file system tells nobody of a release.
     await sleep(RETRY_INTERVAL_MS);
   }
 }

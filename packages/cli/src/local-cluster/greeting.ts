@@ -62,13 +62,13 @@ export async function greetUntilReady(
     signal?.throwIfAborted();
     const leftMs = deadline - performance.now();
     try {
-      // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
+      // One attempt after the other.
       return await greet(target, Math.max(50, leftMs));
     } catch (error) {
       const mayCome = error instanceof ConnectionError && error.kind !== "helloRefused";
       if (!mayCome || performance.now() > deadline) throw error;
     }
-    // oxlint-disable-next-line no-await-in-loop -- nobody tells when a port begins to listen
+    // Nobody tells when a port begins to listen.
     await sleep(RETRY_INTERVAL_MS);
   }
 }

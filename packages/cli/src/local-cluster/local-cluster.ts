@@ -100,15 +100,19 @@ export class LocalCluster {
     const directory = this.#directoryOf(id);
     const { run, exited } = spawnNode(this.file, node, directory);
     const target = { address: addressOf(node), clusterId: this.file.clusterId, nodeId: id };
-    const ready = greetUntilReady(target, performance.now() + readyTimeoutMs, signal);
-    const hello = await Promise.race([ready, exited]).catch((error: unknown) => {
-      if (error instanceof CommandError || signal?.aborted === true) throw error;
-      throw new CommandError("failed", `${id} (pid ${run.pid}) does not answer on its port`, {
-        why: [error instanceof Error ? error.message : String(error)],
-        try: [`quorate logs ${id}`],
-        cause: error,
-      });
-    });
+    const ended = new AbortController();
+    const giveUp = signal === null ? ended.signal : AbortSignal.any([signal, ended.signal]);
+    const ready = greetUntilReady(target, performance.now() + readyTimeoutMs, giveUp);
+    const hello = await Promise.race([ready, exited])
+      .catch((error: unknown) => {
+        if (error instanceof CommandError || signal?.aborted === true) throw error;
+        throw new CommandError("failed", `${id} (pid ${run.pid}) does not answer on its port`, {
+          why: [error instanceof Error ? error.message : String(error)],
+          try: [`quorate logs ${id}`],
+          cause: error,
+        });
+      })
+      .finally(() => ended.abort());
     const known = { ...run, bootId: hello.bootId, softwareVersion: hello.softwareVersion };
     writeRunFile(directory, known);
     return known;
@@ -135,7 +139,7 @@ export class LocalCluster {
       const state = stateOfProcess(noted);
       if (state === "gone" || state === "recycled") return true;
       if (performance.now() > deadline) return false;
-      // oxlint-disable-next-line no-await-in-loop -- only a parent is told of a process's end
+      // Only a parent is told of the end of a process.
       await sleep(EXIT_POLL_MS);
     }
   }

@@ -34,7 +34,6 @@ export async function findFreeBasePort(
 ): Promise<number | null> {
   for (let base = fromPort; base + count - 1 <= PORT_MAX; base += 100) {
     const ports = Array.from({ length: count }, (_unused, offset) => base + offset);
-    // oxlint-disable-next-line no-await-in-loop -- the first one that fits is wanted
     if ((await firstTakenPort(host, ports)) === null) return base;
   }
   return null;

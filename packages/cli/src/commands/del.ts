@@ -1,0 +1,33 @@
+import type { CommandLine } from "../command-line.ts";
+import type { CommandContext } from "../context.ts";
+import { jsonCount } from "../output/json.ts";
+import { requestKeys } from "./keys.ts";
+
+const EXAMPLES = `
+Examples:
+  quorate del hello
+
+Deleting a key that does not exist is no failure: "deleted 0" is printed.
+`;
+
+async function del(context: CommandContext, key: string): Promise<void> {
+  const result = await requestKeys(context, { isWrite: true }, (client) => client.delete(key));
+  context.printer.line(`deleted ${result.deleted ? 1 : 0}`);
+  context.printer.document("DeleteResult", {
+    key,
+    deleted: result.deleted,
+    revision: jsonCount(result.revision),
+    index: jsonCount(result.index),
+    term: jsonCount(result.term),
+  });
+}
+
+export function addDelCommand({ program, act }: CommandLine): void {
+  program
+    .command("del")
+    .summary("delete a key")
+    .description("Deletes a key. Returns when a majority has the change on disk.")
+    .argument("<key>", "UTF-8 text")
+    .addHelpText("after", EXAMPLES)
+    .action((key: string) => act((context) => del(context, key)));
+}

@@ -1,0 +1,45 @@
+import type { CommandLine } from "../command-line.ts";
+import { addDashCommand } from "./dash.ts";
+import { addDelCommand } from "./del.ts";
+import { addDownCommand } from "./down.ts";
+import { addGetCommand } from "./get.ts";
+import { addHelpCommands } from "./help.ts";
+import { addKillCommand } from "./kill.ts";
+import { addLogsCommand } from "./logs.ts";
+import { addMoveLeaderCommand } from "./move-leader.ts";
+import { addPauseCommand, addResumeCommand } from "./pause.ts";
+import { addPsCommand } from "./ps.ts";
+import { addPutCommand } from "./put.ts";
+import { addStartCommand } from "./start.ts";
+import { addStatusCommand } from "./status.ts";
+import { addRestartCommand, addStopCommand } from "./stop.ts";
+import { addUpCommand } from "./up.ts";
+
+/** Hangs every command on the program, in the order and the groups of the help. */
+export function addAllCommands(line: CommandLine): void {
+  const { program } = line;
+  program
+    .description("Quorate: a Raft cluster that survives kill -9")
+    .usage("<command> [options]")
+    .commandsGroup("Local cluster (processes on this machine):");
+  addUpCommand(line);
+  addDownCommand(line);
+  addPsCommand(line);
+  addKillCommand(line);
+  addStopCommand(line);
+  addStartCommand(line);
+  addRestartCommand(line);
+  addPauseCommand(line);
+  addResumeCommand(line);
+  addLogsCommand(line);
+  program.commandsGroup("Keys:");
+  addPutCommand(line);
+  addGetCommand(line);
+  addDelCommand(line);
+  program.commandsGroup("Cluster:");
+  addStatusCommand(line);
+  addMoveLeaderCommand(line);
+  addDashCommand(line);
+  program.commandsGroup("Help:");
+  addHelpCommands(line);
+}

@@ -1,0 +1,42 @@
+import type { ReadConsistency } from "@quorate/wire";
+import { QuorateClient, RequestError } from "@quorate/wire/client";
+
+import type { CommandContext, Target } from "../context.ts";
+import { explainFailure } from "../request-failure.ts";
+import { resolveTarget } from "../target.ts";
+
+/**
+ * Runs one request on the keys of the cluster that the command line means, and explains its
+ * failure by what the nodes say.
+ */
+export async function requestKeys<T>(
+  context: CommandContext,
+  request: { readonly isWrite: boolean },
+  send: (client: QuorateClient) => Promise<T>,
+): Promise<T> {
+  const target = resolveTarget(context);
+  const { timeoutMs } = context.options;
+  const client = new QuorateClient({
+    endpoints: [...target.endpoints],
+    timeoutMs,
+    clientName: "quorate",
+  });
+  try {
+    return await send(client);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    traceAttempts(context, target, error);
+    throw await explainFailure({ error, target, timeoutMs, isWrite: request.isWrite });
+  } finally {
+    await client.close();
+  }
+}
+
+function traceAttempts(context: CommandContext, target: Target, error: RequestError): void {
+  context.printer.trace(`${error.code} (${error.outcome}), endpoints: ${target.rule}`);
+  for (const attempt of error.attempts) {
+    context.printer.trace(`${attempt.endpoint}: ${attempt.error.message}`);
+  }
+}
+
+export const CONSISTENCIES: readonly ReadConsistency[] = ["linearizable", "stale"];

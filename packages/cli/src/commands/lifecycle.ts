@@ -1,0 +1,129 @@
+import { randomInt } from "node:crypto";
+
+import type { NodeId, Role } from "@quorate/wire";
+
+import type { ClusterReport } from "../cluster-report.ts";
+import type { ClusterWatch } from "../cluster-watch.ts";
+import type { CommandContext, Target } from "../context.ts";
+import { formatDuration } from "../durations.ts";
+import { CommandError } from "../errors.ts";
+import type { ClusterLock } from "../local-cluster/cluster-lock.ts";
+import { lockCluster } from "../local-cluster/cluster-lock.ts";
+import type { LocalCluster, LocalNodeState } from "../local-cluster/local-cluster.ts";
+import { needsRoles, selectNodes } from "../node-selector.ts";
+
+export const SELECTOR_HELP = "name of a node, leader, follower, random or all; several allowed";
+
+/** How long a process may take until it answers. A busy machine needs seconds for several. */
+export const READY_TIMEOUT_MS = 30_000;
+
+/** Waits for the lock on the cluster, and says so when another command holds it. */
+export function lock(
+  context: CommandContext,
+  clusterName: string,
+  signal: AbortSignal | null,
+): Promise<ClusterLock> {
+  return lockCluster({
+    stateRoot: context.stateRoot,
+    clusterName,
+    waitMs: READY_TIMEOUT_MS,
+    signal,
+    onWait: (holderPid) =>
+      context.printer.note(
+        `Another command (pid ${holderPid}) is changing cluster "${clusterName}": waiting for it.`,
+      ),
+  });
+}
+
+/** The nodes of a local cluster as a target for requests. */
+export function targetOf(cluster: LocalCluster): Target {
+  return {
+    endpoints: cluster.nodes().map((node) => node.address),
+    rule: `the local cluster "${cluster.name}"`,
+    cluster,
+  };
+}
+
+interface SelectionRequest {
+  readonly cluster: LocalCluster;
+  readonly selectors: readonly string[];
+  /** States that the command can act on. */
+  readonly states: readonly LocalNodeState[];
+  /** Null: no selector needs a role. */
+  readonly watch: ClusterWatch | null;
+}
+
+function hasRole(report: ClusterReport, selector: string): boolean {
+  if (selector === "leader") return report.leader !== null;
+  return report.nodes.some((node) => node.role === selector);
+}
+
+/**
+ * The nodes that the selectors mean now. `leader` and `follower` wait, at most `--timeout`, until
+ * a node says that it is one.
+ */
+export async function resolveNodes(
+  context: CommandContext,
+  request: SelectionRequest,
+): Promise<NodeId[]> {
+  const { cluster, selectors, states, watch } = request;
+  const words = selectors.filter((selector) => needsRoles([selector]));
+  const known = (report: ClusterReport): ClusterReport | null =>
+    words.every((word) => hasRole(report, word)) ? report : null;
+  if (words.length > 0) await watch?.until(known, context.options.timeoutMs, null);
+  const report = watch?.report() ?? null;
+  const nodes = cluster.nodes().map((node) => ({
+    id: node.id,
+    state: node.state,
+    role: roleOf(report, node.id),
+  }));
+  return selectNodes({ selectors, nodes, states, pick: (count) => randomInt(Math.max(1, count)) });
+}
+
+/** Two nodes may call themselves leader: the one of the older term is not meant by `leader`. */
+function roleOf(report: ClusterReport | null, id: NodeId): Role | null {
+  if (report === null) return null;
+  const role = report.nodes.find((node) => node.id === id)?.role ?? null;
+  return role === "leader" && report.leader?.id !== id ? null : role;
+}
+
+/** Whether every one of `ids` follows the one leader and has what is committed. */
+export function haveCaughtUp(report: ClusterReport, ids: readonly NodeId[]): boolean {
+  const { leader } = report;
+  if (leader === null) return false;
+  const started = report.nodes.filter((node) => ids.includes(node.id));
+  return started.every((node) => node.leaderId === leader.id && node.behind === 0);
+}
+
+/** Tells how started nodes came back: waits at most `--timeout` until they have caught up. */
+export async function reportCatchUp(
+  context: CommandContext,
+  watch: ClusterWatch,
+  ids: readonly NodeId[],
+  signal: AbortSignal | null,
+): Promise<ClusterReport> {
+  const began = performance.now();
+  const { printer, options } = context;
+  const look = (report: ClusterReport): ClusterReport | null =>
+    haveCaughtUp(report, ids) ? report : null;
+  const caughtUp = await watch.until(look, options.timeoutMs, signal);
+  const report = caughtUp ?? watch.report();
+  if (caughtUp === null) {
+    const waited = formatDuration(options.timeoutMs);
+    printer.line(`${printer.paint("warning", "!")} not caught up after ${waited}`);
+  } else {
+    const took = formatDuration(performance.now() - began);
+    const commit = report.leader?.commitIndex ?? 0;
+    printer.line(`${printer.paint("good", "✓")} caught up at commit ${commit} after ${took}`);
+  }
+  return report;
+}
+
+/** @throws CommandError `usage` where no node was named. */
+export function requireSelectors(selectors: readonly string[], command: string): void {
+  if (selectors.length > 0) return;
+  throw new CommandError("usage", `${command}: which node?`, {
+    why: [SELECTOR_HELP],
+    try: [`quorate ${command} leader`, `quorate ${command} n1`, "quorate ps"],
+  });
+}

@@ -1,0 +1,107 @@
+import type { ClusterReport, NodeHealth, NodeReport } from "../cluster-report.ts";
+import { describeHealth, repairCommands } from "../cluster-report.ts";
+import type { Painter, Tone } from "./colors.ts";
+import type { JsonValue } from "./json.ts";
+import { jsonCount } from "./json.ts";
+import type { Table, TableColumn } from "./table.ts";
+
+const COLUMNS: readonly TableColumn[] = [
+  { heading: "NODE" },
+  { heading: "HEALTH" },
+  { heading: "ROLE" },
+  { heading: "TERM", align: "right" },
+  { heading: "COMMIT", align: "right" },
+  { heading: "LAST", align: "right" },
+  { heading: "BEHIND", align: "right" },
+  { heading: "LEADER" },
+  { heading: "NOTE" },
+];
+
+const HEALTH_TONES: Readonly<Record<NodeHealth, Tone>> = {
+  ok: "good",
+  "no leader": "warning",
+  "stale leader": "warning",
+  down: "bad",
+  paused: "warning",
+  silent: "bad",
+  unreachable: "bad",
+};
+
+const numberCell = (value: number | null): string => (value === null ? "-" : String(value));
+
+function statusRow(node: NodeReport, paint: Painter): string[] {
+  return [
+    node.id,
+    paint(HEALTH_TONES[node.health], node.health),
+    node.role === "leader" ? paint("strong", "leader") : (node.role ?? "-"),
+    numberCell(node.term),
+    numberCell(node.commitIndex),
+    numberCell(node.lastLogIndex),
+    numberCell(node.behind),
+    node.leaderId ?? "-",
+    node.note,
+  ];
+}
+
+/** The nodes of a report, one a row. */
+export function statusTable(report: ClusterReport, paint: Painter): Table {
+  return { columns: COLUMNS, rows: report.nodes.map((node) => statusRow(node, paint)) };
+}
+
+const SIGN_TONES = { "✓": "good", "!": "warning", "✗": "bad" } as const;
+
+/** The health of the cluster in one line, with the commands that repair it. */
+export function healthLine(report: ClusterReport, paint: Painter): string {
+  const { sign, text } = describeHealth(report);
+  const repairs = repairCommands(report.nodes);
+  const repair = repairs.length === 0 ? "" : `   Repair: ${repairs.join("  ·  ")}`;
+  return `${paint(SIGN_TONES[sign], sign)} ${text}${repair}`;
+}
+
+function nodeFields(node: NodeReport): JsonValue {
+  return {
+    id: node.id,
+    address: node.address,
+    health: node.health,
+    role: node.role,
+    term: jsonCount(node.term),
+    commitIndex: jsonCount(node.commitIndex),
+    lastLogIndex: jsonCount(node.lastLogIndex),
+    behind: jsonCount(node.behind),
+    leader: node.leaderId,
+    note: node.note,
+    process: node.localState,
+    status: node.answer.kind === "answered" ? statusFields(node) : null,
+  };
+}
+
+function statusFields(node: NodeReport): JsonValue {
+  if (node.answer.kind !== "answered") return null;
+  const { status } = node.answer;
+  return {
+    pid: status.pid,
+    bootId: status.bootId,
+    version: status.softwareVersion,
+    uptimeMs: Math.round(status.uptimeMs),
+    votedFor: status.votedFor,
+    lastApplied: jsonCount(status.lastApplied),
+    durableIndex: jsonCount(status.durableIndex),
+    revision: jsonCount(status.revision),
+    keyCount: jsonCount(status.keyCount),
+  };
+}
+
+/** The fields of a report in JSON: ids, terms and indexes are strings. */
+export function reportFields(report: ClusterReport): Record<string, JsonValue> {
+  return {
+    clusterId: report.clusterId,
+    health: report.health,
+    leader: report.leader?.id ?? null,
+    term: jsonCount(report.term),
+    size: report.size,
+    up: report.up,
+    quorum: report.quorum,
+    lossesSafe: report.lossesSafe,
+    members: report.nodes.map(nodeFields),
+  };
+}
