@@ -143,7 +143,7 @@ export class LogDatabase {
     this.#wal.sync();
     // Only now: a new connection reports another level before its first write than after it.
     const synchronous = this.#database.pragma("synchronous", { simple: true });
-    assert(synchronous === SYNCHRONOUS_NORMAL, `SQLite runs with synchronous = ${synchronous}`);
+    assert(synchronous === SYNCHRONOUS_NORMAL, `synchronous is ${String(synchronous)} in SQLite`);
   }
 
   #apply(write: StorageWrite): void {
@@ -215,7 +215,7 @@ function connect(path: string): Database {
     database.pragma("temp_store = MEMORY");
     database.pragma(`cache_size = -${CACHE_KIBIBYTES}`);
     const journalMode = database.pragma("journal_mode = WAL", { simple: true });
-    assert(journalMode === "wal", `SQLite runs with journal_mode = ${String(journalMode)}`);
+    assert(journalMode === "wal", `journal_mode is ${String(journalMode)} in SQLite`);
     return database;
   } catch (error) {
     database.close();

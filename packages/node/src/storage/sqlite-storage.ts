@@ -138,6 +138,8 @@ export class SqliteStorage implements Storage {
   #fail(error: Error): void {
     if (this.#state === "failed") return;
     this.#state = "failed";
+    // Not terminated: SQLite would then close the database, and write to a disk that failed.
+    this.#worker.unref();
     this.#waiting.length = 0;
     this.#finishClosing?.();
     this.#onFailure(error);

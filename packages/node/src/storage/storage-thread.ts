@@ -7,9 +7,14 @@ import type { MessagePort } from "node:worker_threads";
 
 import { assert } from "../raft/index.ts";
 import { LogDatabase } from "./log-database.ts";
-import { fromSystemError, StorageError, toErrorRecord } from "./storage-error.ts";
-import type { StorageReport, StorageRequest, StorageThreadOptions } from "./thread-messages.ts";
-import type { StorageWrite } from "./thread-messages.ts";
+import { fromSystemError, toErrorRecord } from "./storage-error.ts";
+import type { StorageError } from "./storage-error.ts";
+import type {
+  StorageReport,
+  StorageRequest,
+  StorageThreadOptions,
+  StorageWrite,
+} from "./thread-messages.ts";
 
 /** A log of this size is checkpointed as soon as no write waits. */
 const CHECKPOINT_IDLE_BYTES = 1024 * 1024;

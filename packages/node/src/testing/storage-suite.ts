@@ -12,7 +12,7 @@ export interface StoragePlace {
   /** Opens it: the first time with an empty log in term 0. The one before was closed. */
   open(): Promise<Storage>;
   /** Removes it, with whatever is still open. */
-  dispose(): Promise<void>;
+  dispose(): void;
 }
 
 /**
@@ -20,18 +20,18 @@ export interface StoragePlace {
  *
  * @param makePlace makes a new, bootstrapped place for each test.
  */
-export function storageContract(name: string, makePlace: () => Promise<StoragePlace>): void {
+export function storageContract(name: string, makePlace: () => StoragePlace): void {
   const claim = (title: string, body: (place: StoragePlace) => Promise<void>): void => {
-    test(`${name}: ${title}`, async () => {
-      const place = await makePlace();
+    void test(`${name}: ${title}`, async () => {
+      const place = makePlace();
       try {
         await body(place);
       } finally {
-        await place.dispose();
+        place.dispose();
       }
     });
   };
-  describe(`${name} keeps the contract of Storage`, () => {
+  void describe(`${name} keeps the contract of Storage`, () => {
     claim("begins with an empty log in term 0", beginsEmpty);
     claim("finds state and entries again when it is reopened (Figure 2)", findsAgain);
     claim("leaves alone what a batch does not name", leavesAlone);
@@ -65,11 +65,10 @@ async function findsAgain(place: StoragePlace): Promise<void> {
   await persist(first, { sequence: 1, hardState, entries });
   const { snapshot } = first.recovered;
   await first.close();
-  const { recovered, close } = await reopen(place);
+  const recovered = await recoverAgain(place);
   assert.deepEqual(recovered.hardState, hardState);
   assertEntries(recovered.entries, entries);
   assert.deepEqual(recovered.snapshot, snapshot);
-  await close();
 }
 
 async function leavesAlone(place: StoragePlace): Promise<void> {
@@ -79,10 +78,9 @@ async function leavesAlone(place: StoragePlace): Promise<void> {
   await persist(storage, { sequence: 1, hardState, entries: [] });
   await persist(storage, { sequence: 2, hardState: null, entries });
   await storage.close();
-  const between = await reopen(place);
-  assert.deepEqual(between.recovered.hardState, hardState);
-  assertEntries(between.recovered.entries, entries);
-  await between.close();
+  const recovered = await recoverAgain(place);
+  assert.deepEqual(recovered.hardState, hardState);
+  assertEntries(recovered.entries, entries);
 }
 
 async function replacesSuffix(place: StoragePlace): Promise<void> {
@@ -98,9 +96,8 @@ async function replacesSuffix(place: StoragePlace): Promise<void> {
     entries: entriesOf(3, 3, 2),
   });
   await storage.close();
-  const { recovered, close } = await reopen(place);
+  const recovered = await recoverAgain(place);
   assertEntries(recovered.entries, [...entriesOf(1, 2, 2), ...entriesOf(3, 3, 2)]);
-  await close();
 }
 
 async function callsDone(place: StoragePlace): Promise<void> {
@@ -132,9 +129,8 @@ async function callsDoneForNothing(place: StoragePlace): Promise<void> {
   const storage = await place.open();
   await persist(storage, { sequence: 1, hardState: null, entries: [] });
   await storage.close();
-  const { recovered, close } = await reopen(place);
+  const recovered = await recoverAgain(place);
   assert.deepEqual(recovered.entries, []);
-  await close();
 }
 
 async function keepsLargeBatches(place: StoragePlace): Promise<void> {
@@ -147,9 +143,8 @@ async function keepsLargeBatches(place: StoragePlace): Promise<void> {
   const hardState: HardState = { currentTerm: 1, votedFor: null, commitIndex: 0 };
   await persist(storage, { sequence: 1, hardState, entries });
   await storage.close();
-  const { recovered, close } = await reopen(place);
+  const recovered = await recoverAgain(place);
   assertEntries(recovered.entries, entries);
-  await close();
 }
 
 async function keepsViews(place: StoragePlace): Promise<void> {
@@ -163,10 +158,9 @@ async function keepsViews(place: StoragePlace): Promise<void> {
   await persist(storage, { sequence: 1, hardState, entries });
   assert.equal(frame.byteLength, 20, "the caller's memory was taken away");
   await storage.close();
-  const { recovered, close } = await reopen(place);
+  const recovered = await recoverAgain(place);
   const texts = recovered.entries.map((entry) => new TextDecoder().decode(entry.data));
   assert.deepEqual(texts, ["first", "second"]);
-  await close();
 }
 
 async function flushesOnClose(place: StoragePlace): Promise<void> {
@@ -182,9 +176,8 @@ async function flushesOnClose(place: StoragePlace): Promise<void> {
   const doneCallsAtClose = doneCalls;
   await nextTurn();
   assert.equal(doneCalls, doneCallsAtClose, "done was called after close");
-  const { recovered, close } = await reopen(place);
+  const recovered = await recoverAgain(place);
   assertEntries(recovered.entries, entriesOf(1, 4, 10));
-  await close();
 }
 
 async function reportsSize(place: StoragePlace): Promise<void> {
@@ -223,11 +216,12 @@ export function assertEntries(actual: readonly LogEntry[], expected: readonly Lo
   assert.deepEqual(actual.map(plain), expected.map(plain));
 }
 
-async function reopen(
-  place: StoragePlace,
-): Promise<{ readonly recovered: RecoveredState; close(): Promise<void> }> {
+/** What the place holds when it is opened once more; it is closed again. */
+async function recoverAgain(place: StoragePlace): Promise<RecoveredState> {
   const storage = await place.open();
-  return { recovered: storage.recovered, close: () => storage.close() };
+  const { recovered } = storage;
+  await storage.close();
+  return recovered;
 }
 
 function bytes(text: string): Uint8Array {

@@ -1,0 +1,277 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+
+import SqliteDatabase from "better-sqlite3";
+
+import { entryChecksum, rowChecksum } from "../../src/storage/checksum.ts";
+import { bootstrapDirectory, readLock, StorageError } from "../../src/storage/index.ts";
+import type { StorageErrorCode } from "../../src/storage/index.ts";
+import { entriesOf, persist } from "../../src/testing/storage-suite.ts";
+import { bootstrapOptions, bootstrapped, change, open, temporaryFolder } from "./data-place.ts";
+
+/** A matcher for `assert.rejects` and `assert.throws`. */
+function storageError(code: StorageErrorCode, message: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof StorageError, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    assert.equal(error.message, `${error.subject} ${error.verb}. ${error.remedy}`);
+    return true;
+  };
+}
+
+/** A directory with four entries of term 2, of which two are known to be committed; closed. */
+async function withLog(t: TestContext): Promise<string> {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  const hardState = { currentTerm: 2, votedFor: "n1", commitIndex: 2 };
+  await persist(storage, { sequence: 1, hardState, entries: entriesOf(1, 2, 4) });
+  await storage.close();
+  return directory;
+}
+
+test("bootstrapDirectory: makes the home of one node, with the first members", async (t) => {
+  const directory = join(temporaryFolder(t), "deep", "down", "data");
+  const identity = bootstrapDirectory(bootstrapOptions(directory));
+  assert.deepEqual(fs.readdirSync(directory), ["raft.db"]);
+  const storage = await open(directory, { expect: { clusterId: "c1", nodeId: "n1" } });
+  assert.deepEqual(storage.identity, identity);
+  assert.deepEqual(storage.recovered.snapshot, {
+    lastIncludedIndex: 0,
+    lastIncludedTerm: 0,
+    configuration: bootstrapOptions(directory).configuration,
+  });
+  await storage.close();
+});
+
+test("bootstrapDirectory: gives each directory an incarnation of its own (Diss. §3.8)", (t) => {
+  const folder = temporaryFolder(t);
+  const incarnations = ["a", "b"].map(
+    (name) => bootstrapDirectory(bootstrapOptions(join(folder, name))).incarnation,
+  );
+  assert.equal(new Set(incarnations).size, 2);
+});
+
+test("bootstrapDirectory: never bootstraps a directory twice", async (t) => {
+  const directory = await withLog(t);
+  const again = (): unknown => bootstrapDirectory(bootstrapOptions(directory));
+  assert.throws(again, storageError("alreadyBootstrapped", /without --bootstrap/u));
+  const storage = await open(directory);
+  assert.equal(storage.recovered.entries.length, 4);
+  await storage.close();
+});
+
+test("bootstrapDirectory: refuses a directory with something else in it", (t) => {
+  const directory = temporaryFolder(t);
+  fs.writeFileSync(join(directory, "notes.txt"), "mine");
+  const attempt = (): unknown => bootstrapDirectory(bootstrapOptions(directory));
+  assert.throws(attempt, storageError("notEmpty", /holds notes\.txt\. Choose an empty/u));
+  assert.deepEqual(fs.readdirSync(directory), ["notes.txt"]);
+});
+
+test("bootstrapDirectory: begins anew after a crash in the middle", async (t) => {
+  const directory = temporaryFolder(t);
+  for (const name of ["raft.db.bootstrap-00", "raft.db.bootstrap-00-journal"]) {
+    fs.writeFileSync(join(directory, name), "half a database");
+  }
+  await assert.rejects(open(directory), storageError("notBootstrapped", /holds no raft\.db/u));
+  bootstrapDirectory(bootstrapOptions(directory));
+  assert.deepEqual(fs.readdirSync(directory), ["raft.db"]);
+});
+
+test("openStorage: refuses a path where no node was bootstrapped", async (t) => {
+  const path = join(temporaryFolder(t), "absent");
+  await assert.rejects(open(path), storageError("notBootstrapped", /does not exist/u));
+  assert.equal(fs.existsSync(path), false);
+});
+
+test("openStorage: refuses the data of another cluster or node", async (t) => {
+  const directory = bootstrapped(t);
+  await assert.rejects(
+    open(directory, { expect: { clusterId: "c2" } }),
+    storageError("otherCluster", /belongs to cluster c1, not to c2/u),
+  );
+  await assert.rejects(
+    open(directory, { expect: { clusterId: "c1", nodeId: "n2" } }),
+    storageError("otherNode", /holds the data of node n1, not of n2/u),
+  );
+});
+
+test("openStorage: refuses a newer format", async (t) => {
+  const directory = bootstrapped(t);
+  change(directory, "UPDATE meta SET formatVersion = 2");
+  await assert.rejects(open(directory), storageError("newerFormat", /has format 2.*up to 1/u));
+});
+
+/** What may happen to stored rows, and what the refusal says about it. */
+const ROW_DAMAGE: readonly (readonly [string, RegExp, string, ...unknown[]])[] = [
+  [
+    "an entry's data changed",
+    /entry 2 does not match its checksum/u,
+    "UPDATE log SET data = x'00' WHERE idx = 2",
+  ],
+  [
+    "an entry's kind changed",
+    /entry 4 does not match its checksum/u,
+    "UPDATE log SET kind = 'noop' WHERE idx = 4",
+  ],
+  ["an entry is missing", /entry 3 is missing before entry 4/u, "DELETE FROM log WHERE idx = 3"],
+  ["the first entry is missing", /entry 1 is missing/u, "DELETE FROM log WHERE idx = 1"],
+  [
+    "committed entries are missing",
+    /entries up to 2 were committed, the log ends at 1/u,
+    "DELETE FROM log WHERE idx >= 2",
+  ],
+  [
+    "a term falls",
+    /entry 3 has term 1, the one before it 2/u,
+    "UPDATE log SET term = 1, data = x'', checksum = ? WHERE idx = 3",
+    entryChecksum({ index: 3, term: 1, kind: "command", data: new Uint8Array(0) }),
+  ],
+  [
+    "the log is ahead of currentTerm",
+    /the log ends in term 2, currentTerm is 1/u,
+    "UPDATE hard_state SET currentTerm = 1, checksum = ?",
+    rowChecksum(1, "n1", 2),
+  ],
+  [
+    "the vote changed",
+    /a row of table hard_state does not match its checksum/u,
+    "UPDATE hard_state SET votedFor = 'n2'",
+  ],
+  [
+    "a number is not a safe integer",
+    /outside 0 to 2\^53 - 1/u,
+    "UPDATE hard_state SET currentTerm = 9007199254740992, checksum = ?",
+    rowChecksum(2 ** 53, "n1", 2),
+  ],
+  ["the hard state is gone", /hard_state has 0 rows/u, "DELETE FROM hard_state"],
+  [
+    "the members changed",
+    /a row of table snapshot does not match/u,
+    'UPDATE snapshot SET configuration = \'{"voters":["n1"]}\'',
+  ],
+  [
+    "an address changed",
+    /a row of table members does not match/u,
+    "UPDATE members SET address = 'x' WHERE nodeId = 'n3'",
+  ],
+  [
+    "the identity changed",
+    /a row of table meta does not match/u,
+    "UPDATE meta SET incarnation = 'x'",
+  ],
+];
+
+for (const [what, message, sql, ...values] of ROW_DAMAGE) {
+  test(`openStorage: refuses data where ${what}, and changes nothing`, async (t) => {
+    const directory = await withLog(t);
+    change(directory, sql, ...values);
+    const before = fs.readFileSync(join(directory, "raft.db"));
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      await assert.rejects(open(directory), storageError("damaged", message));
+    }
+    assert.deepEqual(fs.readdirSync(directory), ["raft.db"]);
+    assert.ok(before.equals(fs.readFileSync(join(directory, "raft.db"))));
+  });
+}
+
+test("openStorage: refuses a file that SQLite cannot read", async (t) => {
+  const directory = await withLog(t);
+  const path = join(directory, "raft.db");
+  const whole = fs.readFileSync(path);
+  const withoutHeader = Uint8Array.from(whole).fill(0x55, 0, 100);
+  const withoutPages = Uint8Array.from(whole).fill(0x55, 4096);
+  for (const bytes of [withoutHeader, withoutPages, new Uint8Array(0)]) {
+    fs.writeFileSync(path, bytes);
+    await assert.rejects(open(directory), storageError("damaged", /put a new node/u));
+  }
+});
+
+test("openStorage: refuses the database of another program", async (t) => {
+  const directory = temporaryFolder(t);
+  const database = new SqliteDatabase(join(directory, "raft.db"));
+  database.exec("CREATE TABLE t (x)");
+  database.close();
+  await assert.rejects(open(directory), storageError("damaged", /not a Quorate database/u));
+});
+
+test("openStorage: says which node has the directory open", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  const message = new RegExp(`by node n1 of cluster c1, process ${process.pid}\\. Stop that`, "u");
+  await assert.rejects(open(directory), storageError("locked", message));
+  await storage.close();
+  assert.deepEqual(await readLock(directory), { kind: "free" });
+  const reopened = await open(directory);
+  await reopened.close();
+});
+
+test("openStorage: lets one of two openings at once win", async (t) => {
+  const directory = bootstrapped(t);
+  const outcomes = await Promise.allSettled([open(directory), open(directory)]);
+  const winners = outcomes.filter((outcome) => outcome.status === "fulfilled");
+  const losers = outcomes.filter((outcome) => outcome.status === "rejected");
+  assert.equal(winners.length, 1);
+  const [loser] = losers;
+  assert.ok(loser?.reason instanceof StorageError);
+  assert.equal(loser.reason.code, "locked");
+  await winners[0]?.value.close();
+});
+
+test("openStorage: says that a SQLite tool has the database open", async (t) => {
+  const directory = bootstrapped(t);
+  const tool = new SqliteDatabase(join(directory, "raft.db"));
+  tool.prepare("SELECT * FROM meta").all();
+  await assert.rejects(open(directory), storageError("locked", /a program has its database open/u));
+  tool.close();
+});
+
+test("openStorage: refuses a directory whose holder is stopped, and takes it when it is dead", async (t) => {
+  const directory = bootstrapped(t);
+  const program = join(import.meta.dirname, "storage-process.ts");
+  const holder = spawn(process.execPath, [...process.execArgv, program, directory, "hold"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  t.after(() => holder.kill("SIGKILL"));
+  const lines = createInterface({ input: holder.stdout })[Symbol.asyncIterator]();
+  assert.equal((await lines.next()).value, "open");
+  holder.kill("SIGSTOP");
+  await assert.rejects(open(directory), storageError("locked", /does not answer.*Resume/u));
+  holder.kill("SIGKILL");
+  assert.equal((await lines.next()).done, true);
+  assert.equal(fs.existsSync(join(directory, "lock")), true, "the dead left their socket behind");
+  const storage = await open(directory);
+  assert.equal((await readLock(directory)).kind, "held");
+  await storage.close();
+});
+
+test("openStorage: locks a directory whose path is too long for a socket", async (t) => {
+  const directory = join(temporaryFolder(t), "d".repeat(120), "data");
+  bootstrapDirectory(bootstrapOptions(directory));
+  const storage = await open(directory);
+  assert.equal(fs.existsSync(join(directory, "lock")), false);
+  assert.equal((await readLock(directory)).kind, "held");
+  await assert.rejects(open(directory), storageError("locked", /by node n1/u));
+  await storage.close();
+});
+
+test("openStorage: answers on its lock whatever is sent there", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  const socket = connect({ path: join(directory, "lock") });
+  socket.on("error", () => undefined);
+  socket.write(new Uint8Array(100_000));
+  assert.deepEqual(await readLock(directory), {
+    kind: "held",
+    holder: { clusterId: "c1", nodeId: "n1", pid: process.pid },
+  });
+  await storage.close();
+  socket.destroy();
+});

@@ -1,0 +1,219 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+
+import SqliteDatabase from "better-sqlite3";
+import fc from "fast-check";
+import type { LogEntry } from "@quorate/wire";
+
+import { InvariantError } from "../../src/raft/index.ts";
+import type { HardState, PersistBatch } from "../../src/raft/index.ts";
+import { bootstrapDirectory, StorageError } from "../../src/storage/index.ts";
+import {
+  assertEntries,
+  entriesOf,
+  persist,
+  storageContract,
+} from "../../src/testing/storage-suite.ts";
+import { bootstrapOptions, bootstrapped, open, temporaryFolder } from "./data-place.ts";
+
+const TERM_1: HardState = { currentTerm: 1, votedFor: "n1", commitIndex: 0 };
+
+storageContract("SqliteStorage", () => {
+  const folder = fs.mkdtempSync(join(tmpdir(), "quorate-contract-"));
+  const directory = join(folder, "data");
+  bootstrapDirectory(bootstrapOptions(directory));
+  return {
+    open: () => open(directory),
+    dispose: () => fs.rmSync(folder, { recursive: true, force: true }),
+  };
+});
+
+test("SqliteStorage: shows currentTerm, votedFor and the log to any SQLite tool", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  await persist(storage, { sequence: 1, hardState: TERM_1, entries: entriesOf(1, 1, 2) });
+  await storage.close();
+  assert.deepEqual(fs.readdirSync(directory), ["raft.db"]);
+  const database = new SqliteDatabase(join(directory, "raft.db"), { readonly: true });
+  t.after(() => database.close());
+  assert.deepEqual(database.prepare("SELECT currentTerm, votedFor FROM hard_state").all(), [
+    { currentTerm: 1, votedFor: "n1" },
+  ]);
+  const rows = database.prepare("SELECT idx, term, kind, CAST(data AS TEXT) data FROM log").all();
+  assert.deepEqual(rows, [
+    { idx: 1, term: 1, kind: "command", data: "entry 1 of term 1" },
+    { idx: 2, term: 1, kind: "command", data: "entry 2 of term 1" },
+  ]);
+  assert.equal(database.pragma("auto_vacuum", { simple: true }), 2);
+  assert.equal(database.pragma("integrity_check", { simple: true }), "ok");
+});
+
+test("SqliteStorage: keeps the write-ahead log within its prefilled size", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  const walPath = join(directory, "raft.db-wal");
+  const prefilledBytes = fs.statSync(walPath).size;
+  const data = new Uint8Array(512 * 1024).fill(7);
+  for (let index = 1; index <= 64; index += 1) {
+    const entries: LogEntry[] = [{ index, term: 1, kind: "command", data }];
+    await persist(storage, { sequence: index, hardState: TERM_1, entries });
+  }
+  assert.equal(fs.statSync(walPath).size, prefilledBytes);
+  await storage.close();
+});
+
+test("SqliteStorage: finds entries again after a checkpoint while idle", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  const data = new Uint8Array(512 * 1024).fill(9);
+  const entries = entriesOf(1, 1, 4).map((entry) => ({ ...entry, data }));
+  await persist(storage, { sequence: 1, hardState: TERM_1, entries });
+  const databasePath = join(directory, "raft.db");
+  while (fs.statSync(databasePath).size < 4 * data.byteLength) await delay(5);
+  await persist(storage, { sequence: 2, hardState: null, entries: entriesOf(5, 1, 1) });
+  await storage.close();
+  const reopened = await open(directory);
+  assertEntries(reopened.recovered.entries, [...entries, ...entriesOf(5, 1, 1)]);
+  await reopened.close();
+});
+
+test("SqliteStorage: keeps where members are reached, and changes of it", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  assert.equal(storage.addresses.get("n2"), "127.0.0.1:7002");
+  await storage.persistAddress("n2", "10.0.0.2:7001");
+  await storage.close();
+  const reopened = await open(directory);
+  assert.deepEqual(
+    [...reopened.addresses],
+    [
+      ["n1", "127.0.0.1:7001"],
+      ["n2", "10.0.0.2:7001"],
+      ["n3", "127.0.0.1:7003"],
+    ],
+  );
+  await reopened.close();
+});
+
+test("SqliteStorage: refuses batches that would break the log, before storing them", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  const hardState: HardState = { currentTerm: 3, votedFor: "n1", commitIndex: 2 };
+  await persist(storage, { sequence: 1, hardState, entries: entriesOf(1, 3, 4) });
+  const broken: readonly (readonly [RegExp, Omit<PersistBatch, "sequence">])[] = [
+    [/gap/u, { hardState: null, entries: entriesOf(6, 3, 1) }],
+    [/committed/u, { hardState: null, entries: entriesOf(2, 3, 1) }],
+    [/term 4 in term 3/u, { hardState: null, entries: entriesOf(5, 4, 1) }],
+    [/falls/u, { hardState: { ...hardState, currentTerm: 2 }, entries: [] }],
+    [/second vote/u, { hardState: { ...hardState, votedFor: "n2" }, entries: [] }],
+    [/second vote/u, { hardState: { ...hardState, votedFor: null }, entries: [] }],
+    [/beyond/u, { hardState: { ...hardState, commitIndex: 5 }, entries: [] }],
+    [/currentTerm/u, { hardState: { ...hardState, currentTerm: 2 ** 53 }, entries: [] }],
+  ];
+  for (const [reason, batch] of broken) {
+    const attempt = (): void => storage.persist({ sequence: 2, ...batch }, () => undefined);
+    assert.throws(
+      attempt,
+      (error) => error instanceof InvariantError && reason.test(error.message),
+    );
+  }
+  await storage.close();
+  const reopened = await open(directory);
+  assert.deepEqual(reopened.recovered.hardState, hardState);
+  assertEntries(reopened.recovered.entries, entriesOf(1, 3, 4));
+  await reopened.close();
+});
+
+test("SqliteStorage: reports a full disk once and calls no done afterwards", async (t) => {
+  const directory = bootstrapped(t);
+  const failures: Error[] = [];
+  let failed = (): void => undefined;
+  const failure = new Promise<void>((resolve) => {
+    failed = resolve;
+  });
+  const storage = await open(directory, {
+    sizeMaxBytes: 256 * 1024,
+    onFailure(error) {
+      failures.push(error);
+      failed();
+    },
+  });
+  await persist(storage, { sequence: 1, hardState: TERM_1, entries: entriesOf(1, 1, 2) });
+  const late: number[] = [];
+  const data = new Uint8Array(1024 * 1024);
+  const large: LogEntry = { index: 3, term: 1, kind: "command", data };
+  storage.persist({ sequence: 2, hardState: null, entries: [large] }, () => late.push(2));
+  await failure;
+  storage.persist({ sequence: 3, hardState: null, entries: entriesOf(4, 1, 1) }, () =>
+    late.push(3),
+  );
+  await storage.close();
+  await delay(20);
+  assert.deepEqual(late, []);
+  assert.equal(failures.length, 1);
+  const [error] = failures;
+  assert.ok(error instanceof StorageError);
+  assert.equal(error.code, "full");
+  assert.match(
+    error.message,
+    /raft\.db has no room left while making a write durable\. Free space/u,
+  );
+});
+
+/** How one random batch differs from what is there: all the model needs. */
+interface Step {
+  readonly keep: number;
+  readonly sizes: readonly number[];
+  readonly termUp: boolean;
+  readonly reopen: boolean;
+}
+
+const STEP: fc.Arbitrary<Step> = fc.record({
+  keep: fc.nat({ max: 8 }),
+  sizes: fc.array(fc.nat({ max: 6000 }), { maxLength: 6 }),
+  termUp: fc.boolean(),
+  reopen: fc.integer({ min: 0, max: 4 }).map((roll) => roll === 0),
+});
+
+test("SqliteStorage: is an array with a term, whatever is written and reopened", async (t) => {
+  const folder = temporaryFolder(t);
+  let run = 0;
+  const property = fc.asyncProperty(fc.array(STEP, { maxLength: 12 }), async (steps) => {
+    run += 1;
+    const directory = join(folder, `run-${run}`);
+    bootstrapDirectory(bootstrapOptions(directory));
+    let storage = await open(directory);
+    let hardState: HardState = { currentTerm: 1, votedFor: null, commitIndex: 0 };
+    let log: LogEntry[] = [];
+    let sequence = 0;
+    await persist(storage, { sequence: (sequence += 1), hardState, entries: [] });
+    for (const step of steps) {
+      const kept = Math.max(0, log.length - step.keep, hardState.commitIndex);
+      if (step.termUp) hardState = { ...hardState, currentTerm: hardState.currentTerm + 1 };
+      const term = hardState.currentTerm;
+      const entries = step.sizes.map((size, offset): LogEntry => {
+        const index = kept + offset + 1;
+        return { index, term, kind: "command", data: new Uint8Array(size).fill(index) };
+      });
+      if (entries.length > 0) log = [...log.slice(0, kept), ...entries];
+      const written = step.termUp ? hardState : null;
+      await persist(storage, { sequence: (sequence += 1), hardState: written, entries });
+      if (!step.reopen) continue;
+      await storage.close();
+      storage = await open(directory);
+      sequence = 0;
+      assertEntries(storage.recovered.entries, log);
+    }
+    await storage.close();
+    storage = await open(directory);
+    assert.deepEqual(storage.recovered.hardState, hardState);
+    assertEntries(storage.recovered.entries, log);
+    await storage.close();
+    fs.rmSync(directory, { recursive: true });
+  });
+  await fc.assert(property, { numRuns: 12 });
+});
