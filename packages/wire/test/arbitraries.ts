@@ -170,6 +170,9 @@ const NODE_STATUS: Shape<NodeStatus> = {
   commitP99Ms: orNull(measure),
 };
 
+/** Every field of a status. */
+export const nodeStatusNames: readonly string[] = Object.keys(NODE_STATUS);
+
 export const nodeStatus: fc.Arbitrary<NodeStatus> = record(NODE_STATUS);
 
 const partOfNodeStatus = fc.record(NODE_STATUS, {

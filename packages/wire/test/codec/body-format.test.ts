@@ -124,7 +124,8 @@ test("body: four billion announced elements cost nothing", () => {
 
 test("body: holds a limited number of values", () => {
   // The body itself, its type code, the nonce and the inner array are values too.
-  const inner = (count: number): Uint8Array => packr.pack([3, 1, new Array(count).fill(0)]);
+  const inner = (count: number): Uint8Array =>
+    packr.pack([3, 1, Array.from({ length: count }, () => 0)]);
   assert.deepEqual(decodeBody(inner(BODY_VALUES_MAX - 4)), { type: "Ping", nonce: 1 });
   assertRefused(inner(BODY_VALUES_MAX - 3), "tooManyValues");
 });

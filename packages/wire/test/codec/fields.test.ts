@@ -137,7 +137,13 @@ test("Hello: a peer's name is an identifier, a client's is free", () => {
   assertBadField(hello("client", ""), "Hello.from");
   assertBadField(hello("client", "x".repeat(65)), "Hello.from");
   assertBadField(hello("admin", "n1"), "Hello.role");
-  assertBadField(hello("peer", "n1").with(10, new Array(17).fill("a")), "Hello.capabilities");
+  assertBadField(
+    hello("peer", "n1").with(
+      10,
+      Array.from({ length: 17 }, () => "a"),
+    ),
+    "Hello.capabilities",
+  );
 });
 
 test("words: one that is not in the list is refused", () => {

@@ -66,7 +66,7 @@ test("encodeFrame: a hello larger than the other side buffers is not sent", () =
     bootId: "b1",
     advertiseAddress: null,
     softwareVersion: "0.1.0",
-    capabilities: new Array<string>(16).fill("x".repeat(300)),
+    capabilities: Array.from({ length: 16 }, () => "x".repeat(300)),
   };
   assert.throws(() => encodeFrame(hello), EncodeError);
 });
