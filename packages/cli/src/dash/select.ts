@@ -129,7 +129,10 @@ function healthOf(state: ClusterState): Health {
   if (vitals.leaderId === null) {
     return "noLeader";
   }
-  return vitals.votersUp < vitals.voters ? "degraded" : "healthy";
+  const leaders = [...links.values()].filter(
+    (link) => link.verdict === "live" && link.status?.role === "leader",
+  );
+  return vitals.votersUp < vitals.voters || leaders.length > 1 ? "degraded" : "healthy";
 }
 
 interface KnownNode {
@@ -209,8 +212,8 @@ function lagOf(status: NodeStatus | null, leader: NodeStatus | null): number | n
 }
 
 function conditionOf({ link, local, member }: KnownNode, state: ClusterState): NodeCondition {
-  if (local?.state === "paused" && link?.verdict !== "live") {
-    return "paused";
+  if (link?.verdict !== "live" && local !== null && local.state !== "running") {
+    return local.state === "paused" ? "paused" : "down";
   }
   switch (link?.verdict) {
     case undefined:

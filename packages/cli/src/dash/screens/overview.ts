@@ -139,7 +139,7 @@ function logSection(
       }
       const marks = logMarks(row.status, row.progress, window).trimEnd();
       return [
-        `  ${name} ${logStrip(row.status, view.scale, window, paint)}`,
+        `  ${name} ${logStrip({ status: row.status, scale: view.scale, window }, row.isStale, paint)}`,
         `  ${" ".repeat(nameColumns)} ${paint.tone("dim", marks)}`,
       ];
     }),

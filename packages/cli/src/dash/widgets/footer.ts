@@ -20,24 +20,41 @@ export function footerLines(
   size: { readonly columns: number; readonly rows: number },
   paint: Paint,
 ): readonly string[] {
-  const lines: string[] = [];
-  let line = "";
-  let width = 0;
-  for (const item of footerItems(facts)) {
-    const itemWidth = widthOf(item.text) + 2;
-    if (width > 0 && width + itemWidth > size.columns) {
-      lines.push(line);
-      line = "";
-      width = 0;
-    }
-    line += ` ${item.isOff ? paint.tone("dim", item.text) : item.text} `;
-    width += itemWidth;
+  const items = footerItems(facts);
+  let lines = wrapItems(items, size.columns);
+  // How to leave and where the rest is explained must stay.
+  for (let drop = items.length - 3; drop >= 0 && lines.length > size.rows; drop -= 1) {
+    items.splice(drop, 1);
+    lines = wrapItems(items, size.columns);
   }
-  const all = [...lines, line].map((text) => text.trimEnd());
-  return all.slice(0, size.rows);
+  return lines
+    .slice(0, size.rows)
+    .map((line) =>
+      line.map(({ text, isOff }) => ` ${paint.tone(isOff ? "dim" : "plain", text)}`).join(" "),
+    );
 }
 
-function footerItems(facts: FooterFacts): readonly { text: string; isOff: boolean }[] {
+interface FooterItem {
+  readonly text: string;
+  readonly isOff: boolean;
+}
+
+function wrapItems(items: readonly FooterItem[], columns: number): readonly FooterItem[][] {
+  const lines: FooterItem[][] = [[]];
+  let width = 0;
+  for (const item of items) {
+    const itemWidth = widthOf(item.text) + 2;
+    if (width > 0 && width + itemWidth > columns) {
+      lines.push([]);
+      width = 0;
+    }
+    lines.at(-1)?.push(item);
+    width += itemWidth;
+  }
+  return lines;
+}
+
+function footerItems(facts: FooterFacts): FooterItem[] {
   let label = "";
   return KEYMAP[facts.ui.mode].flatMap((binding) => {
     label += keyLabel(binding.keys[0] ?? "");
@@ -79,8 +96,14 @@ function isDisabled(binding: Binding, facts: FooterFacts): boolean {
   return faultRefused(action, target, facts.permissions) !== null;
 }
 
+/** Below this not even the prompt fits. */
+const STATUS_MIN_COLUMNS = 24;
+
 /** The line that asks, takes what is typed, and tells results. */
 export function statusLine(ui: UiState, columns: number, paint: Paint): string {
+  if (columns < STATUS_MIN_COLUMNS) {
+    return "";
+  }
   if (ui.mode === "write") {
     const prompt = " write key=value: ";
     const room = columns - prompt.length - 1;

@@ -18,16 +18,25 @@ export function headerLine(
   paint: Paint,
 ): string {
   const [tone, health] = healthWord(view);
-  const clock = clockWord(view, facts);
-  const name = ["quorate", facts.clusterName, facts.readOnly ? "read-only" : ""];
-  const parts: readonly Part[] = [
-    ...name.filter((text) => text !== "").map((text): Part => ({ text, tone: "bold" })),
+  const name = [facts.clusterName, facts.readOnly ? "read-only" : ""].filter((text) => text !== "");
+  const names = name.map((text): Part => ({ text, tone: "bold" }));
+  const state: readonly Part[] = [
     { text: health, tone },
     ...countParts(view, columns).map((text): Part => ({ text, tone: "plain" })),
   ];
-  const names = name.filter((text) => text !== "").length;
-  for (let drop = 0; drop <= names; drop += 1) {
-    const line = joinParts(parts.slice(drop), clock, columns, paint);
+  const clock = clockWord(view, facts);
+  const short = facts.frozenAtMs === null ? "● LIVE" : "■ FROZEN";
+  const shortest = facts.frozenAtMs === null ? "" : short;
+  // The least important goes first where there is no room for all.
+  const variants: readonly (readonly [readonly Part[], string])[] = [
+    [[{ text: "quorate", tone: "bold" }, ...names, ...state], clock],
+    [[...names, ...state], clock],
+    [[...names, ...state], short],
+    [state, clock],
+    ...state.map((_, drop) => [state.slice(0, state.length - drop), shortest] as const),
+  ];
+  for (const [parts, right] of variants) {
+    const line = joinParts(parts, right, columns, paint);
     if (line !== null) {
       return line;
     }

@@ -9,6 +9,13 @@ export interface LogWindow {
   readonly columns: number;
 }
 
+/** A log and where it is looked at. */
+export interface LogPicture {
+  readonly status: NodeStatus;
+  readonly scale: LogScale;
+  readonly window: LogWindow;
+}
+
 const SUPERSCRIPTS = ["⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"] as const;
 
 /** The newest entries of any log, as many as fit. */
@@ -20,12 +27,12 @@ export function logWindow(scale: LogScale, columns: number): LogWindow {
 /**
  * One node's log, a column an entry: the last digit of its term, on the term's colour where the
  * node knows it committed, as a superscript where not; `·` missing, `░` before what is reported,
- * `!` another term than the leader's entry there (it will be truncated, Raft §5.3).
+ * `!` another term than the leader's entry there (it will be truncated, Raft §5.3). A stale strip
+ * is from before contact was lost, and is dim.
  */
 export function logStrip(
-  status: NodeStatus,
-  scale: LogScale,
-  window: LogWindow,
+  { status, scale, window }: LogPicture,
+  isStale: boolean,
   paint: Paint,
 ): string {
   const own = termsIn({ lastIndex: status.lastLogIndex, runs: status.logTail }, window);
@@ -41,7 +48,9 @@ export function logStrip(
       runs.push(cell);
     }
   }
-  const painted = runs.map((run) => paintCell(run, paint)).join("");
+  const painted = isStale
+    ? paint.tone("dim", runs.map((run) => run.text).join(""))
+    : runs.map((run) => paintCell(run, paint)).join("");
   return painted + " ".repeat(Math.max(0, window.columns - (window.to - window.from + 1)));
 }
 

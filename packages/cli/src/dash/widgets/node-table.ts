@@ -29,11 +29,11 @@ export function nodeTable(
   layout: { readonly columns: number; readonly detail: TableDetail },
   paint: Paint,
 ): readonly string[] {
-  const table = tableColumns(view.rows, layout.detail);
-  const used = table.reduce((sum, column) => sum + column.columns + 1, 2);
+  const table = columnsThatFit(tableColumns(view.rows, layout.detail), layout.columns);
+  const used = usedColumns(table);
   const logColumns = layout.detail === "standard" ? Math.max(0, layout.columns - used) : 0;
   const titles = table.map((column) => fit(column.title, column.columns, column.align));
-  const legend = logColumns === 0 ? "" : fit("LOG  (⁷ = not committed)", logColumns);
+  const legend = logColumns === 0 ? "" : fit("LOG (⁷ uncommitted)", logColumns);
   return [
     paint.tone("dim", fit(`  ${titles.join(" ")} ${legend}`, layout.columns)),
     ...rows.map((row) => {
@@ -49,6 +49,16 @@ export function nodeTable(
   ];
 }
 
+/** Long names push the rightmost columns out. */
+function columnsThatFit(table: readonly Column[], columns: number): readonly Column[] {
+  const least = table.findLastIndex((_, at) => usedColumns(table.slice(0, at + 1)) <= columns);
+  return table.slice(0, least + 1);
+}
+
+function usedColumns(table: readonly Column[]): number {
+  return table.reduce((sum, { columns }) => sum + columns + 1, 2);
+}
+
 function logCell(view: ClusterView, row: NodeRow, columns: number, paint: Paint): string {
   if (columns === 0) {
     return "";
@@ -56,14 +66,15 @@ function logCell(view: ClusterView, row: NodeRow, columns: number, paint: Paint)
   if (row.status === null || row.condition === "lost") {
     return paint.tone("dim", fit(row.note ?? "", columns));
   }
-  return logStrip(row.status, view.scale, logWindow(view.scale, columns), paint);
+  const strip = { status: row.status, scale: view.scale, window: logWindow(view.scale, columns) };
+  return logStrip(strip, row.isStale, paint);
 }
 
 function tableColumns(rows: readonly NodeRow[], detail: TableDetail): readonly Column[] {
   const long = detail === "wide";
   const node = column("NODE", clampedWidth(rows.map((row) => row.id), 4, 12), (row) => row.id);
   const roles = rows.map((row) => conditionWords(row, long));
-  const role = column("ROLE", clampedWidth(roles, 11, 19), (row) => conditionWords(row, long));
+  const role = column("ROLE", clampedWidth(roles, 12, 19), (row) => conditionWords(row, long));
   const term = numeric("TERM", 5, (status) => status.currentTerm, false);
   const vote = column("VOTE", 5, (row) => known(row, row.status?.votedFor ?? "-"));
   const commit = numeric("COMMIT", 7, (status) => status.commitIndex);
@@ -88,7 +99,7 @@ function tableColumns(rows: readonly NodeRow[], detail: TableDetail): readonly C
         numeric("LAST", 7, (status) => status.lastLogIndex),
         lag,
         trip,
-        column("ELECTION TIMER", 14, (row) => timer(row, 12)),
+        column("ELECTION TIMER", 18, (row) => timer(row, 12)),
         figure("UP", 4, (row) => alive(row, (status) => span(status.uptimeMs))),
         figure("CONN", 4, (row) => alive(row, (status) => count(status.clientConnections, 4))),
         figure("RSS", 5, (row) => alive(row, (status) => bytes(status.residentBytes))),

@@ -1,14 +1,21 @@
 const BARS = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"] as const;
 
-/** `values` as bars, the newest at the right; a null is a blank, not a zero. */
-export function sparkline(values: readonly (number | null)[], columns: number): string {
-  const shown = values.slice(-columns);
-  const highest = Math.max(0, ...shown.map((value) => value ?? 0));
+/**
+ * `values` as bars, the newest at the right; a null is a blank, not a zero. The scale ends at
+ * `least` or the highest value: small figures stay small.
+ */
+export function sparkline(
+  values: readonly (number | null)[],
+  columns: number,
+  least: number,
+): string {
+  const shown = columns <= 0 ? [] : values.slice(-columns);
+  const highest = Math.max(least, ...shown.map((value) => value ?? 0));
   const bars = shown.map((value) => {
     if (value === null) {
       return " ";
     }
-    const height = highest === 0 ? 0 : Math.round((value / highest) * (BARS.length - 1));
+    const height = Math.round((value / highest) * (BARS.length - 1));
     return BARS[height] ?? BARS[0];
   });
   return bars.join("").padStart(columns);

@@ -15,8 +15,8 @@ export function trafficLines(
   const persist = latency("persist", leader?.persistP50Ms ?? null, leader?.persistP99Ms ?? null);
   const bars = barColumns(columns);
   const line = (rate: string, rateKey: RateKey, figures: string, latencyKey: LatencyKey) => {
-    const rates = sparkline(valuesOf(samples, rateKey), bars.rate);
-    const latencies = sparkline(valuesOf(samples, latencyKey), bars.latency);
+    const rates = sparkline(valuesOf(samples, rateKey), bars.rate, RATE_SCALE_LEAST);
+    const latencies = sparkline(valuesOf(samples, latencyKey), bars.latency, LATENCY_SCALE_LEAST_MS);
     const left = `${rate} ${paint.tone("dim", rates)}`;
     return ` ${left}  ${fit(figures, FIGURES_COLUMNS)} ${paint.tone("dim", latencies)}`;
   };
@@ -28,6 +28,10 @@ export function trafficLines(
 
 type RateKey = "writesPerSecond" | "readsPerSecond";
 type LatencyKey = "commitP99Ms" | "persistP99Ms";
+
+/** A bar reaches the top at this rate, or at the highest shown. */
+const RATE_SCALE_LEAST = 10;
+const LATENCY_SCALE_LEAST_MS = 20;
 
 const RATE_COLUMNS = 15;
 const FIGURES_COLUMNS = 29;
