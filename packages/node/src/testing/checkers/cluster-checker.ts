@@ -114,7 +114,7 @@ export class ClusterChecker {
     else if (before.role === "leader") this.#coverage.add("leadersDeposed");
     const knownBefore = this.ledger.lastIndex;
     for (let index = before.commitIndex + 1; index <= view.commitIndex; index++) {
-      this.#committed(node, mirror, index);
+      this.#committed(life, view, index);
     }
     if (this.ledger.lastIndex > knownBefore) this.#checkCommit(life, view);
   }
@@ -143,7 +143,7 @@ export class ClusterChecker {
     if (before.role !== "leader" || before.currentTerm !== view.currentTerm) {
       this.#coverage.add("elections");
       this.#elections.leaderSeen(view.currentTerm, node);
-      this.ledger.leaderElected(node, (index) => mirror.chainHashAt(index));
+      this.ledger.leaderElected(node, view.currentTerm, (index) => mirror.chainHashAt(index));
     }
     for (const peer of view.peers) {
       const disk = this.#disks.get(peer.id);
@@ -153,11 +153,12 @@ export class ClusterChecker {
     }
   }
 
-  #committed(node: NodeId, mirror: LogMirror, index: LogIndex): void {
+  #committed({ node, mirror }: ObservedLife, view: RaftView, index: LogIndex): void {
     const entry = mirror.entryAt(index);
     const chainHash = mirror.chainHashAt(index);
     if (entry === null || chainHash === null) return;
-    if (this.ledger.committed(node, entry, chainHash)) this.#coverage.add("entriesCommitted");
+    const isFirst = this.ledger.committed(node, view.currentTerm, entry, chainHash);
+    if (isFirst) this.#coverage.add("entriesCommitted");
   }
 
   /** The cluster's commit point has moved, and by this node: a quorum's disks must hold it. */

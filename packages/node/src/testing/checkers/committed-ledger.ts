@@ -1,10 +1,11 @@
-import type { LogEntry, LogIndex, NodeId } from "@quorate/wire";
-import { EMPTY_CHAIN } from "../chain-hash.ts";
+import type { LogEntry, LogIndex, NodeId, Term } from "@quorate/wire";
 import { requireInvariant } from "../invariant-violation.ts";
 
 interface CommittedEntry {
   readonly entry: LogEntry;
   readonly chainHash: number;
+  /** Term of whoever called it committed first: the leader that did it. */
+  readonly committedInTerm: Term;
   /** Hash of the state after it, of whoever applied it first; null before. */
   stateHash: string | null;
 }
@@ -32,8 +33,8 @@ export class CommittedLedger {
     return this.#entries[index - 1]?.entry ?? null;
   }
 
-  /** `node` says that `entry` is committed; says whether nobody did before. */
-  committed(node: NodeId, entry: LogEntry, chainHash: number): boolean {
+  /** `node` says in `term` that `entry` is committed; says whether nobody did before. */
+  committed(node: NodeId, term: Term, entry: LogEntry, chainHash: number): boolean {
     const known = this.#entries[entry.index - 1];
     requireInvariant(
       known === undefined || known.chainHash === chainHash,
@@ -48,19 +49,25 @@ export class CommittedLedger {
       "Committed Immutable",
       () => `${node} committed entry ${entry.index} before the entries under it`,
     );
-    this.#entries.push({ entry, chainHash, stateHash: null });
+    this.#entries.push({ entry, chainHash, committedInTerm: term, stateHash: null });
     this.#onCommitted(entry);
     return true;
   }
 
-  /** `node` has won an election with a log whose hash at an index is `chainHashAt`. */
-  leaderElected(node: NodeId, chainHashAt: (index: LogIndex) => number | null): void {
-    const { lastIndex } = this;
-    const committedHash = this.#entries.at(-1)?.chainHash ?? EMPTY_CHAIN;
+  /**
+   * `node` has won the election of `term`: its log, whose hash at an index is `chainHashAt`, must
+   * hold all that was committed in earlier terms. Votes may reach it so late that later terms
+   * have committed more; that it need not hold, and can never commit against.
+   */
+  leaderElected(node: NodeId, term: Term, chainHashAt: (index: LogIndex) => number | null): void {
+    const last = this.#entries.findLast(({ committedInTerm }) => committedInTerm < term);
+    if (last === undefined) return;
     requireInvariant(
-      chainHashAt(lastIndex) === committedHash,
+      chainHashAt(last.entry.index) === last.chainHash,
       "Leader Completeness",
-      () => `${node} leads without the log that is committed up to entry ${lastIndex}`,
+      () =>
+        `${node} leads in term ${term} without the log up to entry ${last.entry.index}, which ` +
+        `was committed in term ${last.committedInTerm}`,
     );
   }
 

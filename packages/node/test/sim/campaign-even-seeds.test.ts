@@ -1,0 +1,3 @@
+import { runSeeds } from "./campaign-seeds.ts";
+
+runSeeds("even", 2);

@@ -1,0 +1,3 @@
+import { runSeeds } from "./campaign-seeds.ts";
+
+runSeeds("odd", 1);
