@@ -71,7 +71,10 @@ export class SqliteStorage implements Storage {
     this.#request({ kind: "persist", ticket, hardState: batch.hardState, records });
   }
 
-  /** Stores where `nodeId` is reached from now on. Durable when the promise is fulfilled. */
+  /**
+   * Stores where `nodeId` is reached from now on. Durable when the promise is fulfilled; it never
+   * is after a failure.
+   */
   persistAddress(nodeId: NodeId, address: string): Promise<void> {
     return new Promise((resolveDurable) => {
       const ticket = this.#nextTicket(resolveDurable);

@@ -118,7 +118,7 @@ export function fromSystemError(path: string, doing: string, error: unknown): St
         code: "full",
         subject: path,
         verb: `has no room left while ${doing}`,
-        remedy: "Free space on the disk or raise the node's size limit, then start the node again",
+        remedy: "Free space for it, then start the node again",
       },
       options,
     );
