@@ -39,7 +39,10 @@ export class Daemons {
     this.directory = directory;
     this.#daemons = daemons;
     this.#options = options;
-    this.#statusClient = new QuorateClient({ endpoints: this.endpoints, clientName: "test-status" });
+    this.#statusClient = new QuorateClient({
+      endpoints: this.endpoints,
+      clientName: "test-status",
+    });
   }
 
   /** Starts a new cluster and waits for its leader. */
@@ -176,7 +179,8 @@ export class Daemons {
   async #end(): Promise<void> {
     await this.#statusClient.close();
     for (const { id, process: child } of this.#daemons) {
-      if (child !== null && child.exitCode === null && child.signalCode === null) await this.end(id);
+      if (child !== null && child.exitCode === null && child.signalCode === null)
+        await this.end(id);
     }
     rmSync(this.directory, { recursive: true, force: true });
   }
