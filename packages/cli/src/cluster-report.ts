@@ -164,9 +164,35 @@ export function reportCluster(observations: readonly NodeObservation[]): Cluster
   };
 }
 
+/**
+ * Whether the leader has committed an entry of its own term: only from then on is its commit
+ * index that of the cluster (Raft §5.4.2).
+ */
+function hasCommittedInItsTerm({
+  currentTerm,
+  commitIndex,
+  lastLogIndex,
+  logTail,
+}: NodeStatus): boolean {
+  const newestRun = logTail.at(-1);
+  if (newestRun?.term !== currentTerm) return false;
+  return commitIndex > lastLogIndex - newestRun.count;
+}
+
+/** Whether each of these nodes follows the one leader and knows all that it has committed. */
+export function haveCaughtUp(report: ClusterReport, ids: readonly NodeId[]): boolean {
+  const { leader } = report;
+  const status = leader === null ? null : statusOf(leader);
+  if (leader === null || status === null || !hasCommittedInItsTerm(status)) return false;
+  return report.nodes
+    .filter((node) => ids.includes(node.id))
+    .every((node) => node.leaderId === leader.id && node.behind === 0);
+}
+
 /** Whether all members are up, follow one leader and know the same commit index. */
 export function isSettled(report: ClusterReport): boolean {
-  return report.health === "healthy" && report.nodes.every((node) => node.behind === 0);
+  const ids = report.nodes.map((node) => node.id);
+  return report.health === "healthy" && haveCaughtUp(report, ids);
 }
 
 /** `2/3 up; no more loss is safe`. */

@@ -22,3 +22,7 @@ process.exitCode = await runCommandLine(
   },
   addAllCommands,
 );
+
+// All work is done: only connections to nodes that are paused may still wait for an orderly end.
+// Everything that was printed leaves first.
+process.stdout.write("", () => process.stderr.write("", () => process.exit()));

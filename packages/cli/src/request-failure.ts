@@ -1,4 +1,4 @@
-import { RequestError } from "@quorate/wire/client";
+import type { RequestError } from "@quorate/wire/client";
 import { ConnectionError } from "@quorate/wire/net";
 
 import type { ClusterReport } from "./cluster-report.ts";
@@ -13,7 +13,8 @@ import { observeCluster } from "./observe.ts";
 interface FailedRequest {
   readonly error: RequestError;
   readonly target: Target;
-  readonly timeoutMs: number;
+  /** From the sending to the failure. */
+  readonly tookMs: number;
   readonly isWrite: boolean;
 }
 
@@ -41,13 +42,13 @@ function attemptFacts(error: RequestError): string[] {
 }
 
 function whatHappened(reason: ExitReason, failed: FailedRequest, report: ClusterReport): string {
-  const waited = `waited ${formatDuration(failed.timeoutMs)}`;
+  const waited = `waited ${formatDuration(failed.tookMs)}`;
   const { up, size, quorum } = report;
   switch (reason) {
     case "unreachable":
       return `no node can be reached at ${failed.target.endpoints.join(", ")}`;
     case "outcomeUnknown":
-      return `the outcome is unknown: sent, but not confirmed in time (${waited})`;
+      return `the outcome is unknown: the request was sent and not confirmed (${waited})`;
     case "notApplied":
       return up < quorum
         ? `no leader: ${up} of ${size} nodes answer, ${quorum} are needed to commit (${waited})`

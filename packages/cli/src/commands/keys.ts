@@ -1,4 +1,3 @@
-import type { ReadConsistency } from "@quorate/wire";
 import { QuorateClient, RequestError } from "@quorate/wire/client";
 
 import type { CommandContext, Target } from "../context.ts";
@@ -21,12 +20,14 @@ export async function requestKeys<T>(
     timeoutMs,
     clientName: "quorate",
   });
+  const began = performance.now();
   try {
     return await send(client);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     traceAttempts(context, target, error);
-    throw await explainFailure({ error, target, timeoutMs, isWrite: request.isWrite });
+    const tookMs = performance.now() - began;
+    throw await explainFailure({ error, target, tookMs, isWrite: request.isWrite });
   } finally {
     await client.close();
   }
@@ -38,5 +39,3 @@ function traceAttempts(context: CommandContext, target: Target, error: RequestEr
     context.printer.trace(`${attempt.endpoint}: ${attempt.error.message}`);
   }
 }
-
-export const CONSISTENCIES: readonly ReadConsistency[] = ["linearizable", "stale"];

@@ -202,7 +202,7 @@ async function signalAndReport(
   context.printer.document("KillResult", killFields(killed, signal, failover));
 }
 
-async function kill(
+async function killNodes(
   context: CommandContext,
   selectors: readonly string[],
   options: KillOptions,
@@ -230,6 +230,6 @@ export function addKillCommand({ program, act }: CommandLine): void {
     .option("--wait", "wait (at most --timeout) for the next leader, and tell the time", false)
     .addHelpText("after", EXAMPLES)
     .action((nodes: string[], options: KillOptions) =>
-      act((context) => kill(context, nodes, options)),
+      act((context) => killNodes(context, nodes, options)),
     );
 }

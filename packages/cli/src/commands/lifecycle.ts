@@ -3,6 +3,7 @@ import { randomInt } from "node:crypto";
 import type { NodeId, Role } from "@quorate/wire";
 
 import type { ClusterReport } from "../cluster-report.ts";
+import { haveCaughtUp } from "../cluster-report.ts";
 import type { ClusterWatch } from "../cluster-watch.ts";
 import type { CommandContext, Target } from "../context.ts";
 import { formatDuration } from "../durations.ts";
@@ -85,14 +86,6 @@ function roleOf(report: ClusterReport | null, id: NodeId): Role | null {
   if (report === null) return null;
   const role = report.nodes.find((node) => node.id === id)?.role ?? null;
   return role === "leader" && report.leader?.id !== id ? null : role;
-}
-
-/** Whether every one of `ids` follows the one leader and has what is committed. */
-export function haveCaughtUp(report: ClusterReport, ids: readonly NodeId[]): boolean {
-  const { leader } = report;
-  if (leader === null) return false;
-  const started = report.nodes.filter((node) => ids.includes(node.id));
-  return started.every((node) => node.leaderId === leader.id && node.behind === 0);
 }
 
 /** Tells how started nodes came back: waits at most `--timeout` until they have caught up. */

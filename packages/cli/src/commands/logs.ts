@@ -67,7 +67,7 @@ function logOf(cluster: LocalCluster, id: string): NodeLog {
   return { id, path: cluster.node(id).logPath, offset: 0 };
 }
 
-async function logs(
+async function printLogs(
   context: CommandContext,
   selectors: readonly string[],
   options: LogsOptions,
@@ -99,6 +99,6 @@ export function addLogsCommand({ program, act }: CommandLine): void {
     .option("--raw", "the lines as the node wrote them", false)
     .addHelpText("after", EXAMPLES)
     .action((nodes: string[], options: LogsOptions) =>
-      act((context) => logs(context, nodes, options)),
+      act((context) => printLogs(context, nodes, options)),
     );
 }

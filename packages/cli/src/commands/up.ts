@@ -1,5 +1,5 @@
 import type { ClusterReport } from "../cluster-report.ts";
-import { describeMargin } from "../cluster-report.ts";
+import { describeMargin, haveCaughtUp } from "../cluster-report.ts";
 import { ClusterWatch } from "../cluster-watch.ts";
 import type { CommandLine } from "../command-line.ts";
 import { durationArgument, wholeNumberArgument } from "../command-line.ts";
@@ -14,7 +14,7 @@ import { launchNodes, rollBack } from "../local-cluster/launch.ts";
 import { LocalCluster } from "../local-cluster/local-cluster.ts";
 import { reportFields } from "../output/status-table.ts";
 import { processFields, startedTable } from "../output/nodes-table.ts";
-import { haveCaughtUp, lock, READY_TIMEOUT_MS, targetOf } from "./lifecycle.ts";
+import { lock, READY_TIMEOUT_MS, targetOf } from "./lifecycle.ts";
 import { stopAll } from "./down.ts";
 
 const EXAMPLES = `

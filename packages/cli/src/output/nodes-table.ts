@@ -88,6 +88,11 @@ export function startedTable(
   };
 }
 
+function lastExitFields({ run }: LocalNodeReport): JsonValue {
+  const lastExit = run?.lastExit ?? null;
+  return lastExit === null ? null : { at: lastExit.at, reason: lastExit.reason };
+}
+
 /** A node's process in JSON. */
 export function processFields(node: LocalNodeReport): JsonValue {
   return {
@@ -97,7 +102,7 @@ export function processFields(node: LocalNodeReport): JsonValue {
     address: node.address,
     bootId: node.run?.bootId ?? null,
     startedAt: node.run?.startedAt ?? null,
-    lastExit: node.run?.lastExit === undefined ? null : { ...node.run.lastExit },
+    lastExit: lastExitFields(node),
     dataDirectory: node.dataDirectory,
     logPath: node.logPath,
   };
