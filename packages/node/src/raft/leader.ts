@@ -11,13 +11,10 @@ import { sendAppend, sendHeartbeat } from "./replication.ts";
 
 /** One tick of a leader: heartbeats, the check of its quorum, and a transfer's time limit. */
 export function tickLeader(state: RaftState, leader: LeaderState): void {
-  leader.quorumCheckElapsedTicks += 1;
-  if (leader.quorumCheckElapsedTicks >= state.config.electionTicks) {
-    leader.quorumCheckElapsedTicks = 0;
-    if (!heardFromQuorum(state, leader)) {
-      becomeFollower(state, null);
-      return;
-    }
+  for (const progress of leader.progress.values()) progress.silentTicks += 1;
+  if (!hearsQuorum(state, leader)) {
+    becomeFollower(state, null);
+    return;
   }
   tickTransfer(state, leader);
   leader.heartbeatElapsedTicks += 1;
@@ -40,6 +37,7 @@ export function handleAppendEntriesReply(
   assert(leader !== null, "a leader without its state");
   const progress = leader.progress.get(from);
   if (progress === undefined || !isPossible(state, leader, reply)) return;
+  progress.silentTicks = 0;
   progress.ackedRound = Math.max(progress.ackedRound, reply.round);
   if (reply.success) {
     progress.matched(reply.matchIndex, reply.prevLogIndex);
@@ -72,13 +70,13 @@ function matchIndexOf(state: RaftState, leader: LeaderState, id: NodeId): LogInd
   return leader.progress.get(id)?.matchIndex ?? 0;
 }
 
-function heardFromQuorum(state: RaftState, leader: LeaderState): boolean {
-  const heard = hasQuorum(
-    state.configuration,
-    (id) => id === state.nodeId || leader.progress.get(id)?.recentlyActive === true,
+/** Whether a quorum answered within an election timeout: without it, others may lead (Diss. §6.2). */
+function hearsQuorum(state: RaftState, leader: LeaderState): boolean {
+  const { configuration, config, nodeId } = state;
+  return hasQuorum(
+    configuration,
+    (id) => id === nodeId || leader.progress.get(id)?.wasHeardWithin(config.electionTicks) === true,
   );
-  for (const progress of leader.progress.values()) progress.recentlyActive = false;
-  return heard;
 }
 
 /** Whether an answer can be one to what this leader sent. */

@@ -49,8 +49,10 @@ export function tickTransfer(state: RaftState, leader: LeaderState): void {
 /** The voter with the longest matching log among those that were heard from. */
 function bestTarget(state: RaftState, leader: LeaderState): NodeId | null {
   let best: { id: NodeId; matchIndex: number } | null = null;
-  for (const { id, matchIndex, recentlyActive } of leader.progress.values()) {
-    if (!recentlyActive || !isVoter(state.configuration, id)) continue;
+  for (const progress of leader.progress.values()) {
+    const { id, matchIndex } = progress;
+    const isHeard = progress.wasHeardWithin(state.config.electionTicks);
+    if (!isHeard || !isVoter(state.configuration, id)) continue;
     if (best === null || matchIndex > best.matchIndex) best = { id, matchIndex };
   }
   return best?.id ?? null;

@@ -21,8 +21,8 @@ export class Progress {
   state: "probe" | "replicate" = "probe";
   /** In `probe`: an AppendEntries is out; the next goes with the heartbeat. */
   probeSent = false;
-  /** Whether the follower was heard from since the last check of the quorum. */
-  recentlyActive = false;
+  /** Ticks since the follower last answered an AppendEntries, or since this server leads. */
+  silentTicks = 0;
   /** Highest confirmation round that the follower echoed (Diss. §6.4). */
   ackedRound = 0;
   /** Highest `leaderCommit` sent. */
@@ -41,6 +41,11 @@ export class Progress {
 
   get inFlightBytes(): number {
     return this.#inFlightBytes;
+  }
+
+  /** Whether the follower answered within the last `ticks`. */
+  wasHeardWithin(ticks: number): boolean {
+    return this.silentTicks < ticks;
   }
 
   /** Entries up to `lastIndex` were sent: optimistically, the next message continues after them. */

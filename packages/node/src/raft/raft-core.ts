@@ -96,8 +96,6 @@ export class RaftCore {
     if (from === state.nodeId) return;
     // A PreVote asks about a term that nobody is in yet: it moves no term (Diss. §9.6).
     if (message.type !== "PreVote" && !this.#meetTerm(from, message)) return;
-    const progress = state.leader?.progress.get(from);
-    if (progress !== undefined) progress.recentlyActive = true;
     dispatch(state, from, message);
   }
 
@@ -277,7 +275,7 @@ export class RaftCore {
   }
 
   #peerViews(): PeerView[] {
-    const { leader } = this.#state;
+    const { leader, config } = this.#state;
     if (leader === null) return [];
     return [...leader.progress.values()].map((progress) => ({
       id: progress.id,
@@ -286,7 +284,7 @@ export class RaftCore {
       state: progress.state,
       inFlightMessages: progress.inFlightMessages,
       inFlightBytes: progress.inFlightBytes,
-      recentlyActive: progress.recentlyActive,
+      recentlyActive: progress.wasHeardWithin(config.electionTicks),
     }));
   }
 }

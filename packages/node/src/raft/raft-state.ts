@@ -38,7 +38,6 @@ export interface LeaderState {
   /** The index of this term's no-op: nothing is read or handed over before it is committed. */
   readonly noopIndex: LogIndex;
   heartbeatElapsedTicks: number;
-  quorumCheckElapsedTicks: number;
   /** Number of the newest confirmation round; every AppendEntries carries it. */
   round: number;
   roundInFlight: ReadRound | null;
@@ -188,7 +187,6 @@ export function becomeLeader(state: RaftState): void {
     progress,
     noopIndex: state.log.lastIndex + 1,
     heartbeatElapsedTicks: 0,
-    quorumCheckElapsedTicks: 0,
     round: 0,
     roundInFlight: null,
     waitingReads: [],
