@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodeCommand } from "../../../src/kv/kv-command.ts";
+import type { Operation } from "../../../src/testing/checkers/history.ts";
+import { History } from "../../../src/testing/checkers/history.ts";
+import { assertViolates } from "./violates.ts";
+
+const key = Buffer.from("key");
+
+function put(value: string): Uint8Array {
+  return encodeCommand({ kind: "put", key, value: Buffer.from(value) });
+}
+
+function operation(command: Uint8Array | null, floor = 0): Operation {
+  return { client: "c1", key, command, floor };
+}
+
+/** Three entries: a no-op, then two values of one key. */
+function historyOf(...values: readonly string[]): History {
+  const history = new History();
+  history.entryCommitted({ index: 1, term: 1, kind: "noop", data: new Uint8Array(0) });
+  for (const [offset, value] of values.entries()) {
+    history.entryCommitted({ index: offset + 2, term: 1, kind: "command", data: put(value) });
+  }
+  return history;
+}
+
+test("History: an acknowledged write that is not in the log is caught", () => {
+  const history = historyOf("a");
+  history.writeAcknowledged(operation(put("a")), 2);
+  assert.equal(history.floor, 2);
+  assertViolates("Acknowledged Writes Survive", () => {
+    history.writeAcknowledged(operation(put("b")), 3);
+  });
+  assertViolates("Acknowledged Writes Survive", () => {
+    history.writeAcknowledged(operation(put("a")), 3);
+  });
+});
+
+test("History: a write that takes effect before it was sent is caught", () => {
+  const history = historyOf("a", "b");
+  assertViolates("Acknowledged Writes Survive", () => {
+    history.writeAcknowledged(operation(put("a"), 3), 2);
+  });
+});
+
+test("History: a read that misses what was acknowledged before it is caught (Diss. §6.4)", () => {
+  const history = historyOf("a", "b");
+  history.writeAcknowledged(operation(put("b")), 3);
+  history.readAnswered(operation(null, history.floor), 3, Buffer.from("b"));
+  assertViolates("Fresh Reads", () => {
+    history.readAnswered(operation(null, history.floor), 2, Buffer.from("a"));
+  });
+});
+
+test("History: a read that misses what another read saw before it is caught", () => {
+  const history = historyOf("a", "b");
+  history.readAnswered(operation(null), 3, Buffer.from("b"));
+  assertViolates("Fresh Reads", () => {
+    history.readAnswered(operation(null, history.floor), 2, Buffer.from("a"));
+  });
+});
+
+test("History: a read of a value that the log does not give is caught", () => {
+  const history = historyOf("a");
+  history.readAnswered(operation(null), 1, null);
+  for (const value of [null, Buffer.from("b")]) {
+    assertViolates("Fresh Reads", () => {
+      history.readAnswered(operation(null), 2, value);
+    });
+  }
+});
+
+test("History: after a delete a key is gone", () => {
+  const history = historyOf("a");
+  const data = encodeCommand({ kind: "delete", key });
+  history.entryCommitted({ index: 3, term: 1, kind: "command", data });
+  history.readAnswered(operation(null), 3, null);
+  assertViolates("Fresh Reads", () => {
+    history.readAnswered(operation(null), 3, Buffer.from("a"));
+  });
+});
+
+test("History: a write that was called not applied must never appear", () => {
+  const before = historyOf("a");
+  assertViolates("Honest Outcomes", () => {
+    before.writeRefused(operation(put("a")));
+  });
+  const after = historyOf();
+  after.writeRefused(operation(put("a")));
+  assertViolates("Honest Outcomes", () => {
+    after.entryCommitted({ index: 2, term: 1, kind: "command", data: put("a") });
+  });
+});
+
+test("History: a write that was sent once must not be committed twice", () => {
+  const history = historyOf("a");
+  assertViolates("Honest Outcomes", () => {
+    history.entryCommitted({ index: 3, term: 1, kind: "command", data: put("a") });
+  });
+});
