@@ -1,4 +1,4 @@
-import type { ClientRequest, RequestId, SubscribeRequest, WireMessage } from "@quorate/wire";
+import type { ClientReply, ClientRequest, RequestId, SubscribeRequest, WireMessage } from "@quorate/wire";
 import type { Connection, ConnectionHandlers } from "@quorate/wire/net";
 import { ConnectionError } from "@quorate/wire/net";
 import type { RequestRouter } from "./request-router.ts";
@@ -17,6 +17,12 @@ export interface ClientSessionOptions {
 /** With this many requests unanswered no more are read, until half of them are answered. */
 const UNANSWERED_MAX = 512;
 
+/**
+ * With this much waiting to be read, answers are held as values and encoded when the client has
+ * read: many large answers at once must not count as a client that does not read.
+ */
+const REPLY_QUEUE_BYTES = 2 * 1024 * 1024;
+
 /** Streams of one connection. */
 const STREAMS_MAX = 16;
 
@@ -24,6 +30,8 @@ const STREAMS_MAX = 16;
 export class ClientSession implements ConnectionHandlers {
   readonly #options: ClientSessionOptions;
   readonly #streams = new Map<RequestId, Subscription>();
+  /** Answers in the order in which they are to be sent. */
+  #held: ClientReply[] = [];
   #unanswered = 0;
   #paused = false;
 
@@ -51,8 +59,7 @@ export class ClientSession implements ConnectionHandlers {
       default:
         this.#begin();
         this.#options.router.handle(message, (reply) => {
-          connection.send(reply);
-          this.#answered();
+          this.#answer(reply);
         });
     }
   }
@@ -61,7 +68,14 @@ export class ClientSession implements ConnectionHandlers {
     // Each request is taken up as it comes; the driver and the reads batch by themselves.
   }
 
+  onDrain(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const reply of held) this.#answer(reply);
+  }
+
   onClose(): void {
+    this.#held = [];
     for (const requestId of this.#streams.keys()) this.#endStream(requestId);
   }
 
@@ -72,7 +86,13 @@ export class ClientSession implements ConnectionHandlers {
     this.#options.connection.pauseReading();
   }
 
-  #answered(): void {
+  #answer(reply: ClientReply): void {
+    const { connection } = this.#options;
+    if (connection.queuedBytes > REPLY_QUEUE_BYTES) {
+      this.#held.push(reply);
+      return;
+    }
+    connection.send(reply);
     this.#unanswered -= 1;
     if (!this.#paused || this.#unanswered > UNANSWERED_MAX / 2) return;
     this.#paused = false;

@@ -163,6 +163,28 @@ test("server: requests beyond the cap wait unread, and all are answered", async 
   client.close();
 });
 
+test("server: many large answers at once reach a client that reads", async (t) => {
+  const [server] = await startServers(t, 1);
+  assert.ok(server !== undefined);
+  const client = await RawClient.connect(server.listenAddress);
+  const value = new Uint8Array(VALUE_MAX_BYTES).fill(7);
+  await client.ask({ type: "Put", key: bytes("large"), value });
+  const count = 60;
+  const numbers = Array.from({ length: count }, () =>
+    client.send({ type: "Get", key: bytes("large"), consistency: "linearizable" }),
+  );
+  const answered = await client.until(() => {
+    const got = client.replies.filter((reply) => reply.type === "GetReply");
+    return got.length === count ? got : undefined;
+  }, 20_000);
+  assert.deepEqual(
+    answered.map((reply) => reply.requestId),
+    numbers,
+  );
+  assert.ok(answered.every(({ found }) => found?.value.length === VALUE_MAX_BYTES));
+  client.close();
+});
+
 test("server: moving the leader answers with the new one, and refuses a stranger", async (t) => {
   const servers = await startServers(t, 3);
   const leader = await leaderOf(servers);
