@@ -34,6 +34,9 @@ type Way = (typeof WAYS)[number];
 
 const ROUND_COMMITS = 50;
 
+/** A dependency of @quorate/node, and looked up from there. */
+const DRIVER = "better-sqlite3";
+
 interface Contender {
   readonly database: Database;
   readonly insert: Statement;
@@ -44,7 +47,7 @@ interface Contender {
 
 function loadDatabaseClass(): new (path: string) => Database {
   const require = createRequire(new URL("../packages/node/package.json", import.meta.url));
-  return require("better-sqlite3") as new (path: string) => Database;
+  return require(DRIVER) as new (path: string) => Database;
 }
 
 function openContender(way: Way, folder: string, prefillBytes: number): Contender {

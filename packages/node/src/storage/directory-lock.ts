@@ -87,7 +87,7 @@ export class DirectoryLock {
  * `lock` in the directory, or where that path is too long for a socket, a name made of its hash
  * in the runtime directory.
  */
-export function lockSocketPath(directory: string): string {
+function lockSocketPath(directory: string): string {
   const real = fs.realpathSync(directory);
   const inside = join(real, "lock");
   if (Buffer.byteLength(inside) < SOCKET_PATH_MAX_BYTES) return inside;

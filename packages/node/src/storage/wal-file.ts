@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { dirname } from "node:path";
 
 /** A write-ahead log of this size or less is written in place: no commit moves metadata. */
-export const WAL_PREFILL_BYTES: number = 8 * 1024 * 1024;
+const WAL_PREFILL_BYTES: number = 8 * 1024 * 1024;
 
 const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;

@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import type { LogEntry } from "@quorate/wire";
 
@@ -20,7 +21,7 @@ interface StorageProcess {
 }
 
 function startProcess(t: TestContext, ...args: readonly string[]): StorageProcess {
-  const program = join(import.meta.dirname, "storage-process.ts");
+  const program = fileURLToPath(import.meta.resolve("./storage-process.ts"));
   const child = spawn(process.execPath, [...process.execArgv, program, ...args], {
     stdio: ["pipe", "pipe", "inherit"],
   });

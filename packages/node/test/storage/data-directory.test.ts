@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import SqliteDatabase from "better-sqlite3";
 
@@ -235,7 +236,7 @@ test("openStorage: says that a SQLite tool has the database open", async (t) => 
 
 test("openStorage: refuses a directory whose holder is stopped, and takes it when it is dead", async (t) => {
   const directory = bootstrapped(t);
-  const program = join(import.meta.dirname, "storage-process.ts");
+  const program = fileURLToPath(import.meta.resolve("./storage-process.ts"));
   const holder = spawn(process.execPath, [...process.execArgv, program, directory, "hold"], {
     stdio: ["pipe", "pipe", "inherit"],
   });
