@@ -100,8 +100,10 @@ export class Daemons {
       ...(this.#options.wrap?.[id] ?? []),
       process.execPath,
       QUORATED,
-      ...["--name", id, "--data-dir", daemon.dataDirectory, "--cluster-id", "test"],
-      ...["--initial-cluster", this.#daemons.map((one) => `${one.id}=${one.address}`).join(",")],
+      `--name=${id}`,
+      `--data-dir=${daemon.dataDirectory}`,
+      "--cluster-id=test",
+      `--initial-cluster=${this.#daemons.map((one) => `${one.id}=${one.address}`).join(",")}`,
       ...(this.#options.flags ?? []),
       ...extraFlags,
     ];

@@ -68,23 +68,14 @@ export function tracedEvents(log: string): TracedEvent[] {
       if (socket === undefined || call.result <= 0) continue;
       const bytes = Buffer.from(unhex(call.args), "latin1").subarray(0, call.result);
       // A promise is out from the moment that its call begins; a request is there when it ends.
-      if (SENDING.has(call.name)) push(events, socket.out, bytes, "sent", call.startLine);
-      if (RECEIVING.has(call.name)) push(events, socket.in, bytes, "received", call.endLine);
+      const isSending = SENDING.has(call.name);
+      const line = isSending ? call.startLine : call.endLine;
+      (isSending ? socket.out : socket.in).push(bytes, (body) => {
+        events.push({ kind: isSending ? "sent" : "received", line, message: decodeBody(body) });
+      });
     }
   }
   return events.toSorted((a, b) => a.line - b.line);
-}
-
-function push(
-  events: TracedEvent[],
-  decoder: FrameDecoder,
-  bytes: Uint8Array,
-  kind: "sent" | "received",
-  line: number,
-): void {
-  decoder.push(bytes, (body) => {
-    events.push({ kind, line, message: decodeBody(body) });
-  });
 }
 
 const WHOLE = /^(\d+) +(\w+)\((\d*)(.*)\) += (-?\d+)/u;
