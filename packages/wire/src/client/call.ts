@@ -72,6 +72,7 @@ export class Call<Result> implements Interruptible {
   #retryCount = 0;
   /** Where this was sent to since the last retry. */
   readonly #visited: Set<string> = new Set();
+  #failedAt: string | null = null;
   #lastAnswer: AnswerError | null = null;
   #settled = false;
 
@@ -107,10 +108,14 @@ export class Call<Result> implements Interruptible {
       this.#send(endpoint);
       return;
     }
-    this.#stopWaiting = this.#search.wait(this.#request.need, (found) => {
-      this.#log.merge(this.#search.attempts());
-      this.#stopWaiting = null;
-      this.#send(found);
+    this.#stopWaiting = this.#search.wait({
+      need: this.#request.need,
+      avoid: this.#failedAt,
+      onFound: (found) => {
+        this.#log.merge(this.#search.answers());
+        this.#stopWaiting = null;
+        this.#send(found);
+      },
     });
   }
 
@@ -190,6 +195,7 @@ export class Call<Result> implements Interruptible {
     this.#endAttempt();
     this.#log.add(endpoint, this.#nodes.nodeIdAt(endpoint), error);
     this.#nodes.forgetLeader(endpoint);
+    this.#failedAt = endpoint;
     if (sent && this.#request.effect === "write") {
       const why = `${describe(this.#log)}; the node may have the ${this.#request.verb}`;
       this.#fail("connectionLost", "unknown", why, error);

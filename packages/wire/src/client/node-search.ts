@@ -13,8 +13,11 @@ const EAGER_MS = 1000;
 const EAGER_PAUSE_MS = 10;
 const PATIENT_PAUSE_MS = 100;
 
-interface Waiter {
+/** A request that waits for a node. */
+export interface Waiter {
   readonly need: NodeNeed;
+  /** Not this one, unless it leads: it has just failed the request. */
+  readonly avoid: string | null;
   onFound(endpoint: string): void;
 }
 
@@ -39,9 +42,8 @@ export class NodeSearch {
     this.#nodes = nodes;
   }
 
-  /** Calls `onFound` once, later. The function that is returned takes that back. */
-  wait(need: NodeNeed, onFound: (endpoint: string) => void): () => void {
-    const waiter = { need, onFound };
+  /** Calls `waiter.onFound` once, later. The function that is returned takes that back. */
+  wait(waiter: Waiter): () => void {
     this.#waiters.add(waiter);
     if (this.#waiters.size === 1) this.#start();
     return () => {
@@ -50,10 +52,15 @@ export class NodeSearch {
     };
   }
 
-  /** What each node asked in this search has said or not said. */
+  /** What each node asked in this search has said. */
+  answers(): Attempt[] {
+    return this.#log.list();
+  }
+
+  /** The same, and who has not answered. */
   attempts(): Attempt[] {
     const all = new AttemptLog();
-    all.merge(this.#log.list());
+    all.merge(this.answers());
     for (const [endpoint, probe] of this.#probes) {
       if (probe.request === null || all.has(endpoint)) continue;
       const message = "no answer yet";
@@ -120,7 +127,7 @@ export class NodeSearch {
     const isLeader = this.#nodes.leader === endpoint;
     if (!isLeader) this.#failed(endpoint, notLeading(status));
     for (const waiter of this.#waiters) {
-      if (!meets(waiter.need, isLeader, status)) continue;
+      if (!isLeader && (waiter.avoid === endpoint || !meets(waiter.need, status))) continue;
       this.#waiters.delete(waiter);
       waiter.onFound(endpoint);
     }
@@ -129,12 +136,13 @@ export class NodeSearch {
   }
 }
 
-function meets(need: NodeNeed, isLeader: boolean, status: NodeStatus): boolean {
+/** Whether a node that does not lead will do. */
+function meets(need: NodeNeed, { leaderId, nodeId }: NodeStatus): boolean {
   switch (need) {
     case "leader":
-      return isLeader;
+      return false;
     case "led":
-      return isLeader || (status.role !== "leader" && status.leaderId !== null);
+      return leaderId !== null && leaderId !== nodeId;
     case "any":
       return true;
   }

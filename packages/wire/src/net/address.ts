@@ -4,7 +4,7 @@ export interface Address {
   readonly port: number;
 }
 
-const HOST_AND_PORT = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:[\]]+)):([0-9]{1,5})$/u;
+const HOST_AND_PORT = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:[\]]+)):([0-9]{1,5})$/u;
 
 /** Reads `host:port` or `[ipv6]:port`. Null when `text` is neither. */
 export function parseAddress(text: string): Address | null {

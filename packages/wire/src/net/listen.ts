@@ -83,7 +83,8 @@ class ListeningPort implements Listener {
     };
     this.#server = this.#createServer();
     this.#server.maxConnections = options.connectionsMax + REFUSED_MAX;
-    this.#server.on("connection", (socket) => this.#track(socket));
+    // Before the listener that judges by the number of sockets.
+    this.#server.prependListener("connection", (socket) => this.#track(socket));
   }
 
   get host(): string {
