@@ -1,25 +1,18 @@
 import type { WireMessage } from "@quorate/wire";
 import { decodeBody, FRAME_BODY_MAX_BYTES, FrameDecoder } from "@quorate/wire";
 
+const RECEIVING = new Set(["read", "readv", "recvfrom", "recvmsg"]);
+const SENDING = new Set(["write", "writev", "sendto", "sendmsg"]);
+const SYNCING = new Set(["fsync", "fdatasync"]);
+
 /**
  * strace's flags: all threads, strings whole and in hexadecimal. Put before the program, which
  * stays the direct child (`-D`), so that signals reach it.
  */
 export function straceCommand(logFile: string): string[] {
-  const calls = "read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,fsync,fdatasync";
-  const rest = "openat,close,accept4,socket";
-  return [
-    "strace",
-    "-D",
-    "-f",
-    "-xx",
-    "-s",
-    "4000000",
-    "-e",
-    `trace=${calls},${rest}`,
-    "-o",
-    logFile,
-  ];
+  const traced = [...RECEIVING, ...SENDING, ...SYNCING, "openat", "close", "accept4", "socket"];
+  const filter = `trace=${traced.join(",")}`;
+  return ["strace", "-D", "-f", "-xx", "-s", "4000000", "-e", filter, "-o", logFile];
 }
 
 /** One thing that a process did, in the order of the log's lines. */
@@ -36,10 +29,6 @@ interface Call {
   readonly startLine: number;
   readonly endLine: number;
 }
-
-const RECEIVING = new Set(["read", "readv", "recvfrom", "recvmsg"]);
-const SENDING = new Set(["write", "writev", "sendto", "sendmsg"]);
-const SYNCING = new Set(["fsync", "fdatasync"]);
 
 /** Whether the log holds all that the process `pid` did to its end. */
 export function isComplete(log: string, pid: number): boolean {
