@@ -4,11 +4,12 @@ import { checkState, checkTransition } from "../../raft/index.ts";
 import type { Coverage } from "../coverage.ts";
 import { requireInvariant } from "../invariant-violation.ts";
 import type { SimDisk } from "../sim-disk.ts";
-import { checkCommitQuorum } from "./commit-quorum.ts";
+import { checkCommitQuorum, checkCommitTerm } from "./commit-quorum.ts";
 import { CommittedLedger } from "./committed-ledger.ts";
 import { checkDurableProgress } from "./durable-progress.ts";
 import { ElectionLedger } from "./election-ledger.ts";
 import { History } from "./history.ts";
+import { checkLeaderAppendOnly } from "./leader-append-only.ts";
 import { LogMatching } from "./log-matching.ts";
 import { LogMirror } from "./log-mirror.ts";
 import { checkPromise } from "./promises.ts";
@@ -30,7 +31,7 @@ interface ObservedLife {
  * event. The work of a check is proportional to what changed.
  */
 export class ClusterChecker {
-  readonly history = new History();
+  readonly history: History = new History();
   readonly ledger: CommittedLedger = new CommittedLedger((entry) => {
     this.history.entryCommitted(entry);
   });
@@ -51,7 +52,8 @@ export class ClusterChecker {
 
   /** A process has recovered from its disk. */
   nodeStarted(node: NodeId, core: RaftCore): void {
-    const view = core.view();
+    // What it recovered as committed is looked at as if it were said now.
+    const view = { ...core.view(), commitIndex: 0, lastApplied: 0 };
     const life = { node, core, mirror: new LogMirror(), view, lastApplied: 0 };
     this.#lives.set(node, life);
     this.#look(life);
@@ -103,7 +105,7 @@ export class ClusterChecker {
   }
 
   #look(life: ObservedLife): void {
-    const { node, core, mirror, view: before } = life;
+    const { node, core, view: before } = life;
     checkState(core);
     const view = core.view();
     life.view = view;
@@ -125,13 +127,7 @@ export class ClusterChecker {
     );
     if (truncatedFrom !== null) {
       this.#coverage.add("truncations");
-      requireInvariant(
-        before.role !== "leader" ||
-          view.role !== "leader" ||
-          before.currentTerm !== view.currentTerm,
-        "Leader Append-Only",
-        () => `the leader ${node} cut or replaced its own log from ${truncatedFrom} on`,
-      );
+      checkLeaderAppendOnly(node, before, view, truncatedFrom);
     }
     for (let index = newFrom; index <= mirror.lastIndex; index++) {
       const term = mirror.entryAt(index)?.term ?? 0;
@@ -170,10 +166,8 @@ export class ClusterChecker {
       view.configuration,
       (id) => this.#disks.get(id)?.chainHashAt(index) ?? null,
     );
-    requireInvariant(
-      view.role !== "leader" || mirror.entryAt(index)?.term === view.currentTerm,
-      "Committed On Quorum",
-      () => `a leader of term ${view.currentTerm} committed up to an entry of an earlier term`,
-    );
+    if (view.role === "leader") {
+      checkCommitTerm(index, mirror.entryAt(index)?.term ?? 0, view.currentTerm);
+    }
   }
 }

@@ -1,4 +1,4 @@
-import type { Configuration, LogIndex, NodeId } from "@quorate/wire";
+import type { Configuration, LogIndex, NodeId, Term } from "@quorate/wire";
 import { hasQuorum } from "../../raft/index.ts";
 import { requireInvariant } from "../invariant-violation.ts";
 
@@ -16,5 +16,16 @@ export function checkCommitQuorum(
     hasQuorum(configuration, (node) => durableHashOf(node) === chainHash),
     "Committed On Quorum",
     () => `entry ${index} was called committed, but no quorum holds it on its disks`,
+  );
+}
+
+/** A leader counts only entries of its own term; earlier ones are committed with them (§5.4.2). */
+export function checkCommitTerm(index: LogIndex, entryTerm: Term, leaderTerm: Term): void {
+  requireInvariant(
+    entryTerm === leaderTerm,
+    "Committed On Quorum",
+    () =>
+      `a leader of term ${leaderTerm} committed up to entry ${index}, which is of term ` +
+      `${entryTerm}`,
   );
 }

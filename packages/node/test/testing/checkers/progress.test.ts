@@ -1,7 +1,8 @@
 import { test } from "node:test";
 import type { HardState } from "../../../src/raft/index.ts";
-import { checkCommitQuorum } from "../../../src/testing/checkers/commit-quorum.ts";
+import { checkCommitQuorum, checkCommitTerm } from "../../../src/testing/checkers/commit-quorum.ts";
 import { checkDurableProgress } from "../../../src/testing/checkers/durable-progress.ts";
+import { checkLeaderAppendOnly } from "../../../src/testing/checkers/leader-append-only.ts";
 import { checkReplicationBelief } from "../../../src/testing/checkers/replication-belief.ts";
 import { checkViewProgress } from "../../../src/testing/checkers/view-progress.ts";
 import { peerOf, viewOf } from "./view-of.ts";
@@ -115,5 +116,22 @@ test("replication belief: a matchIndex that the follower's disk does not bear is
   assertViolates("Replication Belief", () => {
     const behind = peerOf({ matchIndex: 2, nextIndex: 2 });
     checkReplicationBelief("n1", view, behind, { own, peer: disk(3, 22) });
+  });
+});
+
+test("commit term: a leader that counts copies of an earlier term's entry is caught (§5.4.2)", () => {
+  checkCommitTerm(4, 3, 3);
+  assertViolates("Committed On Quorum", () => {
+    checkCommitTerm(4, 2, 3);
+  });
+});
+
+test("leader append-only: a leader that cuts its own log is caught (§5.3)", () => {
+  const leader = viewOf({ role: "leader", currentTerm: 3 });
+  const follower = viewOf({ currentTerm: 3 });
+  checkLeaderAppendOnly("n1", follower, leader, 4);
+  checkLeaderAppendOnly("n1", leader, viewOf({ currentTerm: 4 }), 4);
+  assertViolates("Leader Append-Only", () => {
+    checkLeaderAppendOnly("n1", leader, leader, 4);
   });
 });
