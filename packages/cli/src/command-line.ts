@@ -189,12 +189,21 @@ export async function runCommandLine(
     return exitCode;
   } catch (error) {
     if (isHelpOrVersion(error)) return exitCodeOf("done");
+    if (isWithoutCommand(error)) {
+      program.outputHelp();
+      return exitCodeOf("done");
+    }
     return reportFailure(error, { program, args, surroundings });
   }
 }
 
 function isHelpOrVersion(error: unknown): boolean {
   return error instanceof CommanderError && error.exitCode === 0;
+}
+
+/** The overview is what a newcomer needs who types only `quorate`: no failure. */
+function isWithoutCommand(error: unknown): boolean {
+  return error instanceof CommanderError && error.code === "commander.help";
 }
 
 interface Failed {

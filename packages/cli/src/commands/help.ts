@@ -18,8 +18,6 @@ More: quorate help exit-codes
 /** Adds the examples under the overview, and `help [command]`, `help exit-codes`, `version`. */
 export function addHelpCommands({ program, act }: CommandLine): void {
   program.addHelpText("after", OVERVIEW_EXAMPLES);
-  // Without a command: the overview is what a newcomer needs, and no failure.
-  program.action(() => program.outputHelp());
   program
     .command("help")
     .summary("help on a command, or on exit-codes")

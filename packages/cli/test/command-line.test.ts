@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { Readable } from "node:stream";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+
+import { runCommandLine } from "../src/command-line.ts";
+import { addAllCommands } from "../src/commands/index.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command line in this process, in a state folder of its own, without a terminal. */
+async function quorate(
+  context: TestContext,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  let stdout = "";
+  let stderr = "";
+  const code = await runCommandLine(
+    args,
+    {
+      stdin: Readable.from([]),
+      stdout: { write: (chunk) => (stdout += String(chunk)) },
+      stderr: { write: (chunk) => (stderr += String(chunk)) },
+      environment: { XDG_STATE_HOME: temporaryFolder(context), ...environment },
+      interrupts: { claim: () => new AbortController().signal, leaveToCommand: () => undefined },
+    },
+    addAllCommands,
+  );
+  return { code, stdout, stderr };
+}
+
+/** A loopback port on which nothing ever listens: the one of tcpmux. */
+const NOBODY = "127.0.0.1:1";
+
+test("usage: no command prints the overview with its groups and examples, exit 0", async (context) => {
+  const { code, stdout, stderr } = await quorate(context, []);
+  assert.deepEqual([code, stderr], [0, ""]);
+  for (const heading of ["Local cluster", "Keys:", "Cluster:", "Global options:", "Examples:"]) {
+    assert.ok(stdout.includes(heading), heading);
+  }
+});
+
+test("usage: every command has help with examples, exit 0", async (context) => {
+  const names = "up down ps kill stop start restart pause resume logs put get del status dash";
+  for (const name of [...names.split(" "), "move-leader"]) {
+    const { code, stdout } = await quorate(context, [name, "--help"]);
+    assert.equal(code, 0, name);
+    assert.match(stdout, new RegExp(`Examples:\\n  quorate ${name}`, "u"));
+    assert.deepEqual(await quorate(context, ["help", name]), { code, stdout, stderr: "" });
+  }
+});
+
+test("usage: help exit-codes prints the table", async (context) => {
+  const { code, stdout } = await quorate(context, ["help", "exit-codes"]);
+  assert.equal(code, 0);
+  assert.match(stdout, / {4}5 {2}nodes answered.*nothing was applied/u);
+  const json = await quorate(context, ["help", "exit-codes", "-o", "json"]);
+  const document = JSON.parse(json.stdout) as { exitCodes: { name: string; code: number }[] };
+  assert.equal(document.exitCodes.find(({ name }) => name === "outcomeUnknown")?.code, 6);
+});
+
+const WRONG: readonly (readonly [readonly string[], RegExp, RegExp])[] = [
+  [["sttaus"], /unknown command 'sttaus'/u, /quorate status/u],
+  [["get", "k", "--vale-only"], /unknown option '--vale-only'/u, /--value-only/u],
+  [["get"], /missing required argument 'key'/u, /quorate get --help/u],
+  [["get", "k", "extra"], /too many arguments/u, /quorate get --help/u],
+  [["get", "k", "--consistency", "maybe"], /argument 'maybe' is invalid/u, /get --help/u],
+  [["get", "k", "--timeout", "5"], /"5" is not a duration/u, /500ms/u],
+  [["get", "k", "-o", "xml"], /"xml" is not an output format/u, /-o json/u],
+  [["get", "k", "--endpoints", "nowhere"], /--endpoints: "nowhere" is not host:port/u, /7001/u],
+  [["up", "-n", "0"], /-n: "0" is not a whole number/u, /from 1 to 99/u],
+  [["up", "--name", "a/b"], /"a\/b" cannot be the name of a cluster/u, /--name demo/u],
+  [["put", "", "v"], /a key has at least one byte/u, /quorate put/u],
+  [["kill"], /kill: which node\?/u, /quorate kill leader/u],
+  [["kill", "n1", "-s", "NOPE"], /"NOPE" is not a signal/u, /-s KILL/u],
+  [["help", "nothing"], /there is no help on "nothing"/u, /help exit-codes/u],
+];
+
+for (const [args, what, remedy] of WRONG) {
+  test(`usage: ${args.join(" ")} exits 2 and says what to try`, async (context) => {
+    const { code, stdout, stderr } = await quorate(context, args);
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, what);
+    assert.match(stderr, remedy);
+    assert.match(stderr, /^error: /u);
+  });
+}
+
+test("usage: a wrong flag is told in JSON when JSON was asked for", async (context) => {
+  const { code, stderr } = await quorate(context, ["-o", "json", "get", "k", "--nope"]);
+  assert.equal(code, 2);
+  const error = JSON.parse(stderr) as { code: string; exitCode: number; what: string };
+  assert.deepEqual([error.code, error.exitCode], ["usage", 2]);
+  assert.match(error.what, /--nope/u);
+});
+
+test("unreachable: exit 4 names the rule that chose the endpoints", async (context) => {
+  const flagged = await quorate(context, ["get", "k", "--endpoints", NOBODY, "--timeout", "300ms"]);
+  assert.equal(flagged.code, 4);
+  assert.match(flagged.stderr, /endpoints: from --endpoints/u);
+  assert.match(flagged.stderr, /refused/u);
+  const environment = { QUORATE_ENDPOINTS: NOBODY, QUORATE_TIMEOUT: "300ms" };
+  const inherited = await quorate(context, ["put", "k", "v"], environment);
+  assert.equal(inherited.code, 4);
+  assert.match(inherited.stderr, /endpoints: from QUORATE_ENDPOINTS/u);
+});
+
+test("unreachable: status prints its table and exits 4", async (context) => {
+  const args = ["status", "--endpoints", NOBODY, "-o", "json"];
+  const { code, stdout, stderr } = await quorate(context, args);
+  assert.equal(code, 4);
+  const report = JSON.parse(stdout) as { health: string; members: { health: string }[] };
+  assert.equal(report.health, "unreachable");
+  assert.deepEqual(
+    report.members.map(({ health }) => health),
+    ["down"],
+  );
+  assert.equal((JSON.parse(stderr) as { exitCode: number }).exitCode, 4);
+});
+
+test("status: waiting in vain is exit 8", async (context) => {
+  const args = ["status", "--wait", "leader", "--endpoints", NOBODY, "--timeout", "200ms"];
+  const { code, stderr } = await quorate(context, args);
+  assert.equal(code, 8);
+  assert.match(stderr, /not leader after 200 ms/u);
+});
+
+test("local commands: without a cluster exit 3 and the way to one; down and ps exit 0", async (context) => {
+  for (const args of [["kill", "n1"], ["start"], ["stop", "all"], ["pause", "n1"], ["logs"]]) {
+    const { code, stderr } = await quorate(context, args);
+    assert.equal(code, 3, args.join(" "));
+    assert.match(stderr, /there is no local cluster[^]*quorate up/u);
+  }
+  assert.equal((await quorate(context, ["down"])).code, 0);
+  assert.equal((await quorate(context, ["ps"])).code, 0);
+  assert.equal((await quorate(context, ["down", "--name", "nosuch"])).code, 3);
+});
