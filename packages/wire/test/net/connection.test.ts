@@ -99,6 +99,21 @@ test("Connection: close lets what was sent before arrive, and tells both sides o
   assert.equal(connection.isOpen, false);
 });
 
+test("Connection: close ends a connection that is not being read, without a wait", async (t) => {
+  const server = await host(t);
+  const { connection, recorder } = await connectTo(t, server.address);
+  connection.pauseReading();
+  server.first().connection.send(put(1, 100_000));
+  server.first().connection.flush();
+  const begun = performance.now();
+
+  connection.close();
+
+  assert.equal(await recorder.closed, null);
+  assert.ok(performance.now() - begun < 900, "the other side's end was read");
+  assert.equal(recorder.messages.length, 0, "nothing is handed over after close");
+});
+
 test("Connection: a peer that resets is an error value, not an event", async (t) => {
   const server = await host(t);
   const socket = await rawSocket(t, server.listener.port);
@@ -226,6 +241,8 @@ test("Keep-alive: a stall of this process is not the other side's silence", asyn
   const { connection, recorder } = await connectTo(t, server.address, {
     keepAlive: { intervalMs: 20, silenceMs: 100 },
   });
+  // No ping under way: nothing will wait in the socket when the stall is over.
+  while (connection.roundTripMs === null) await new Promise(setImmediate);
   const until = performance.now() + 400;
   while (performance.now() < until);
   await new Promise((resolve) => setTimeout(resolve, 60));
