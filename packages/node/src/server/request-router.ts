@@ -87,7 +87,7 @@ export class RequestRouter {
   refuse(requestId: RequestId, refusal: Refusal): ErrorReply {
     const { telemetry, addressOf } = this.#options;
     const { code, outcome = "notApplied", leaderId = null, message } = refusal;
-    telemetry.requestsFailed += 1;
+    telemetry.noteFailure();
     return {
       type: "ErrorReply",
       requestId,
@@ -116,7 +116,7 @@ export class RequestRouter {
 
   #read(requestId: RequestId, key: Uint8Array): ClientReply {
     const { store, driver, telemetry } = this.#options;
-    telemetry.readsServed += 1;
+    telemetry.noteRead();
     const found = store.get(key);
     return {
       type: "GetReply",

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Hello, HelloRefused, NodeId, NodeStatus } from "@quorate/wire";
 import { PROTOCOL_VERSION } from "@quorate/wire";
 import type { Connection, ConnectionError, ConnectionHandlers, Listener } from "@quorate/wire/net";
@@ -9,15 +8,15 @@ import type { KvResult } from "../kv/kv-state-machine.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
-import { assert, RAFT_DEFAULTS } from "../raft/index.ts";
-import type { RaftConfig } from "../raft/index.ts";
+import { assert } from "../raft/index.ts";
 import type { SqliteStorage } from "../storage/index.ts";
 import { Admission } from "../transport/peer-admission.ts";
 import { PEER_LINK_DEFAULTS, TcpTransport } from "../transport/tcp-transport.ts";
 import { ClientSession } from "./client-session.ts";
 import { silentLogger } from "./log.ts";
+import { identityOf, lastIndexOf, membersOf, raftConfigOf } from "./node-setup.ts";
 import { assembleStatus } from "./node-status.ts";
-import type { NodeIdentity } from "./node-status.ts";
+import type { NodeGauges, NodeIdentity } from "./node-status.ts";
 import { openDirectory } from "./open-directory.ts";
 import { RaftDriver } from "./raft-driver.ts";
 import { RequestRouter } from "./request-router.ts";
@@ -25,7 +24,6 @@ import { ResidentMemory } from "./resident-memory.ts";
 import { systemClock } from "./system-clock.ts";
 import { systemRandom } from "./system-random.ts";
 import { Telemetry } from "./telemetry.ts";
-import { SOFTWARE_VERSION } from "./version.ts";
 
 /** What a server may be given instead of the machine's own. */
 export interface ServerDependencies {
@@ -81,7 +79,7 @@ export class QuorateServer {
   readonly #storage: SqliteStorage;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #bootId = randomUUID();
+  readonly #identity: NodeIdentity;
   readonly #startedMs: number;
   readonly #memory: ResidentMemory;
   readonly #store = new KvStateMachine();
@@ -100,6 +98,7 @@ export class QuorateServer {
     this.#clock = dependencies.clock ?? systemClock;
     this.#log = dependencies.log ?? silentLogger();
     this.#startedMs = this.#clock.nowMs();
+    this.#identity = identityOf(config, storage);
     this.#memory = new ResidentMemory(this.#clock);
     const random = dependencies.random ?? systemRandom;
     this.#transport = this.#createTransport(random);
@@ -138,7 +137,7 @@ export class QuorateServer {
 
   /** New with each start. */
   get bootId(): string {
-    return this.#bootId;
+    return this.#identity.bootId;
   }
 
   /** Where it listens, as `host:port`. */
@@ -173,7 +172,7 @@ export class QuorateServer {
       kind: "started",
       severity: "info",
       text: `started in term ${hardState.currentTerm} with a log up to ${lastIndex}`,
-      details: { bootId: this.#bootId, lastLogIndex: lastIndex, pid: process.pid },
+      details: { bootId: this.#identity.bootId, lastLogIndex: lastIndex, pid: process.pid },
     });
     this.#driver.start();
   }
@@ -181,25 +180,13 @@ export class QuorateServer {
   /** Everything that this server reports about itself. */
   status(): NodeStatus {
     return assembleStatus({
-      identity: this.#identity(),
+      identity: this.#identity,
       view: this.#driver.view(),
       lastApplied: this.#driver.lastApplied,
       logTail: this.#driver.termRuns(LOG_TAIL_ENTRIES),
       addressOf: (id) => this.#addressOf(id),
       contactOf: (id) => this.#transport.contact(id),
-      gauges: {
-        uptimeMs: Math.round(this.#clock.nowMs() - this.#startedMs),
-        revision: this.#store.revision,
-        keyCount: this.#store.keyCount,
-        clientConnections: this.#clientConnections(),
-        subscribers: this.#telemetry.listenerCount,
-        writesApplied: this.#telemetry.writesApplied,
-        readsServed: this.#telemetry.readsServed,
-        requestsFailed: this.#telemetry.requestsFailed,
-        residentBytes: this.#memory.bytes,
-        storageBytes: this.#storage.sizeBytes(),
-        ...this.#telemetry.latencies(),
-      },
+      gauges: this.#gauges(),
     });
   }
 
@@ -273,7 +260,7 @@ export class QuorateServer {
       router: this.#router,
       telemetry: this.#telemetry,
       streams: {
-        bootId: this.#bootId,
+        bootId: this.#identity.bootId,
         clock: this.#clock,
         events: this.#telemetry.events,
         status: () => this.status(),
@@ -282,7 +269,7 @@ export class QuorateServer {
   }
 
   #hello(to: NodeId | null): Hello {
-    const { clusterId, nodeId, advertiseAddress } = this.#config;
+    const { clusterId, nodeId, incarnation, bootId, address, softwareVersion } = this.#identity;
     return {
       type: "Hello",
       protocolVersion: PROTOCOL_VERSION,
@@ -290,10 +277,10 @@ export class QuorateServer {
       from: nodeId,
       to,
       role: "peer",
-      incarnation: this.#storage.identity.incarnation,
-      bootId: this.#bootId,
-      advertiseAddress,
-      softwareVersion: SOFTWARE_VERSION,
+      incarnation,
+      bootId,
+      advertiseAddress: address,
+      softwareVersion,
       capabilities: [],
     };
   }
@@ -312,19 +299,15 @@ export class QuorateServer {
     this.#log.debug({ address, kind }, `turned a connection away: ${message}`);
   }
 
-  #identity(): NodeIdentity {
-    const { clusterId, nodeId, advertiseAddress, dataDirectory } = this.#config;
+  #gauges(): NodeGauges {
     return {
-      clusterId,
-      nodeId,
-      incarnation: this.#storage.identity.incarnation,
-      bootId: this.#bootId,
-      softwareVersion: SOFTWARE_VERSION,
-      pid: process.pid,
-      address: advertiseAddress,
-      dataDirectory,
-      electionTimeoutMs: this.#config.electionTimeoutMs,
-      heartbeatIntervalMs: this.#config.heartbeatIntervalMs,
+      ...this.#telemetry.counters(),
+      uptimeMs: Math.round(this.#clock.nowMs() - this.#startedMs),
+      revision: this.#store.revision,
+      keyCount: this.#store.keyCount,
+      clientConnections: this.#clientConnections(),
+      residentBytes: this.#memory.bytes,
+      storageBytes: this.#storage.sizeBytes(),
     };
   }
 
@@ -344,27 +327,4 @@ export class QuorateServer {
     assert(this.#listener !== null, "the server is not open");
     return this.#listener;
   }
-}
-
-function raftConfigOf(config: NodeConfig): RaftConfig {
-  const { nodeId, tickIntervalMs, heartbeatIntervalMs, electionTimeoutMs } = config;
-  return {
-    ...RAFT_DEFAULTS,
-    nodeId,
-    heartbeatTicks: heartbeatIntervalMs / tickIntervalMs,
-    electionTicks: electionTimeoutMs / tickIntervalMs,
-  };
-}
-
-function lastIndexOf({ recovered }: SqliteStorage): number {
-  return recovered.entries.at(-1)?.index ?? recovered.snapshot.lastIncludedIndex;
-}
-
-function membersOf(configuration: {
-  readonly voters: readonly NodeId[];
-  readonly votersOutgoing: readonly NodeId[];
-  readonly learners: readonly NodeId[];
-}): Set<NodeId> {
-  const { voters, votersOutgoing, learners } = configuration;
-  return new Set([...voters, ...votersOutgoing, ...learners]);
 }

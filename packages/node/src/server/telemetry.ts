@@ -15,6 +15,19 @@ export interface TelemetryListener {
   onEvents(): void;
 }
 
+/** The parts of a status that are counted here. Writes are those applied, reads those answered. */
+export type TelemetryCounters = Pick<
+  NodeStatus,
+  | "subscribers"
+  | "writesApplied"
+  | "readsServed"
+  | "requestsFailed"
+  | "persistP50Ms"
+  | "persistP99Ms"
+  | "commitP50Ms"
+  | "commitP99Ms"
+>;
+
 export interface TelemetryOptions {
   readonly nodeId: NodeId;
   readonly clock: Clock;
@@ -31,8 +44,8 @@ export interface TelemetryOptions {
  */
 export class Telemetry implements DriverObserver<KvResult> {
   readonly events: EventRing = new EventRing();
-  readsServed = 0;
-  requestsFailed = 0;
+  #readsServed = 0;
+  #requestsFailed = 0;
   #writesApplied = 0;
   readonly #options: TelemetryOptions;
   readonly #source: EventSource;
@@ -48,15 +61,6 @@ export class Telemetry implements DriverObserver<KvResult> {
         this.emit(draft);
       },
     });
-  }
-
-  /** Applied commands, since the process started. */
-  get writesApplied(): number {
-    return this.#writesApplied;
-  }
-
-  get listenerCount(): number {
-    return this.#listeners.size;
   }
 
   addListener(listener: TelemetryListener): void {
@@ -84,15 +88,33 @@ export class Telemetry implements DriverObserver<KvResult> {
     return event;
   }
 
+  noteRead(): void {
+    this.#readsServed += 1;
+  }
+
+  noteFailure(): void {
+    this.#requestsFailed += 1;
+  }
+
   /** A write at this leader was applied, `durationMs` after it was proposed. */
   noteCommit(durationMs: number): void {
     this.#commitMs.add(durationMs);
   }
 
-  latencies(): Pick<NodeStatus, "persistP50Ms" | "persistP99Ms" | "commitP50Ms" | "commitP99Ms"> {
+  /** What was counted and measured since the process started. */
+  counters(): TelemetryCounters {
     const [persistP50Ms = null, persistP99Ms = null] = this.#persistMs.percentiles([50, 99]);
     const [commitP50Ms = null, commitP99Ms = null] = this.#commitMs.percentiles([50, 99]);
-    return { persistP50Ms, persistP99Ms, commitP50Ms, commitP99Ms };
+    return {
+      subscribers: this.#listeners.size,
+      writesApplied: this.#writesApplied,
+      readsServed: this.#readsServed,
+      requestsFailed: this.#requestsFailed,
+      persistP50Ms,
+      persistP99Ms,
+      commitP50Ms,
+      commitP99Ms,
+    };
   }
 
   onStep(before: RaftView, after: RaftView): void {

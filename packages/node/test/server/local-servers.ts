@@ -89,7 +89,6 @@ export async function eventually<T>(find: () => T | undefined, timeoutMs = 10_00
   while (performance.now() < deadline) {
     const found = find();
     if (found !== undefined) return found;
-    // oxlint-disable-next-line no-await-in-loop
     await delay(5);
   }
   return assert.fail(`not within ${timeoutMs} ms`);

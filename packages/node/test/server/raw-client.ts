@@ -82,7 +82,6 @@ export class RawClient {
     for (;;) {
       const found = find();
       if (found !== undefined) return found;
-      // oxlint-disable-next-line no-await-in-loop
       await once(this.#changes, "change", { signal: deadline });
     }
   }

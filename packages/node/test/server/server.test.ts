@@ -269,7 +269,7 @@ test("server: hellos for another cluster or node, or from a stranger, get a type
     return heard || server.status().role !== "leader" ? true : undefined;
   });
   for (const { hello, code } of cases) {
-    const error = await RawClient.connect(server.listenAddress, hello).then(
+    const error: unknown = await RawClient.connect(server.listenAddress, hello).then(
       () => null,
       (reason: unknown) => reason,
     );
@@ -304,7 +304,6 @@ test("server: every write that is under way when the leader stops gets its true 
     keyOf.set(client.send({ type: "Put", key: bytes(key), value: bytes(key) }), key);
     client.connection.flush();
     if (at === 200) stopped = leader.stop();
-    // oxlint-disable-next-line no-await-in-loop
     await new Promise(setImmediate);
   }
   await stopped;
@@ -315,7 +314,6 @@ test("server: every write that is under way when the leader stops gets its true 
   for (const reply of client.replies) {
     const key = keyOf.get(reply.requestId);
     assert.ok(key !== undefined);
-    // oxlint-disable-next-line no-await-in-loop
     const get = await reader.ask({ type: "Get", key: bytes(key), consistency: "linearizable" });
     const { found } = replyOf(get, "GetReply");
     const name = reply.type === "ErrorReply" ? `${reply.code} ${reply.outcome}` : reply.type;

@@ -99,95 +99,111 @@ function seededBytes(seed: number, count: number): Uint8Array {
   });
 }
 
-test("bad input: a frame of 4 GiB closes the connection and allocates nothing", { timeout: 60_000 }, async (t) => {
-  const target = await startTarget(t);
-  const before = memoryOf(target.daemon.pid, "VmRSS");
-  const announce = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x93]);
-  for (let attempt = 0; attempt < 50; attempt += 1) {
-    const socket = await openSocket(target.port);
-    if (attempt % 2 === 1) socket.write(encodeFrame(clientHello()));
-    socket.write(announce);
-    await closed(socket);
-  }
-  await assertServes(target, "after 4 GiB");
-  assertGrowth(t, target, before);
-});
-
-test("bad input: random bytes, before and after a hello, close the connection", { timeout: 60_000 }, async (t) => {
-  const target = await startTarget(t);
-  const before = memoryOf(target.daemon.pid, "VmRSS");
-  const attempts = 300;
-  for (let seed = 1; seed <= attempts; seed += 1) {
-    const socket = await openSocket(target.port);
-    if (seed % 2 === 1) socket.write(encodeFrame(clientHello()));
-    const noise = seededBytes(seed, 16 + ((seed * 97) % 20_000));
-    // Every third is a well-formed frame around the noise: it reaches the decoder of messages.
-    if (seed % 3 === 0) {
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(noise.length);
-      socket.write(length);
+test(
+  "bad input: a frame of 4 GiB closes the connection and allocates nothing",
+  { timeout: 60_000 },
+  async (t) => {
+    const target = await startTarget(t);
+    const before = memoryOf(target.daemon.pid, "VmRSS");
+    const announce = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x93]);
+    for (let attempt = 0; attempt < 50; attempt += 1) {
+      const socket = await openSocket(target.port);
+      if (attempt % 2 === 1) socket.write(encodeFrame(clientHello()));
+      socket.write(announce);
+      await closed(socket);
     }
-    socket.end(noise);
-    await closed(socket);
-  }
-  await assertServes(target, "after noise");
-  t.diagnostic(`${attempts} connections of noise`);
-  assertGrowth(t, target, before);
-});
+    await assertServes(target, "after 4 GiB");
+    assertGrowth(t, target, before);
+  },
+);
 
-test("bad input: a client that never reads is not read either, and is let go", { timeout: 60_000 }, async (t) => {
-  const target = await startTarget(t);
-  const setup = await RawClient.connect(target.address);
-  const value = new Uint8Array(VALUE_MAX_BYTES).fill(120);
-  const put = await setup.ask({ type: "Put", key: bytes("large"), value });
-  assert.equal(put.type, "PutReply");
-  setup.close();
-  const before = memoryOf(target.daemon.pid, "VmRSS");
-  const asked = 2000;
-  const frames: Uint8Array[] = [encodeFrame(clientHello())];
-  for (let requestId = 1; requestId <= asked; requestId += 1) {
-    frames.push(
-      encodeFrame({ type: "Get", requestId, key: bytes("large"), consistency: "linearizable" }),
-    );
-  }
-  const socket = await openSocket(target.port);
-  socket.pause();
-  const beganMs = performance.now();
-  socket.write(Buffer.concat(frames));
-  // A socket that is not read learns of its end only by writing.
-  const probe = setInterval(() => socket.write(Buffer.alloc(1)), 250);
-  t.after(() => {
-    clearInterval(probe);
-  });
-  const gone = new Promise<void>((resolve) => {
-    socket.once("close", () => {
-      resolve();
+test(
+  "bad input: random bytes, before and after a hello, close the connection",
+  { timeout: 60_000 },
+  async (t) => {
+    const target = await startTarget(t);
+    const before = memoryOf(target.daemon.pid, "VmRSS");
+    const attempts = 300;
+    for (let seed = 1; seed <= attempts; seed += 1) {
+      const socket = await openSocket(target.port);
+      if (seed % 2 === 1) socket.write(encodeFrame(clientHello()));
+      const noise = seededBytes(seed, 16 + ((seed * 97) % 20_000));
+      // Every third is a well-formed frame around the noise: it reaches the decoder of messages.
+      if (seed % 3 === 0) {
+        const length = Buffer.alloc(4);
+        length.writeUInt32BE(noise.length);
+        socket.write(length);
+      }
+      socket.end(noise);
+      await closed(socket);
+    }
+    await assertServes(target, "after noise");
+    t.diagnostic(`${attempts} connections of noise`);
+    assertGrowth(t, target, before);
+  },
+);
+
+test(
+  "bad input: a client that never reads is not read either, and is let go",
+  { timeout: 60_000 },
+  async (t) => {
+    const target = await startTarget(t);
+    const setup = await RawClient.connect(target.address);
+    const value = new Uint8Array(VALUE_MAX_BYTES).fill(120);
+    const put = await setup.ask({ type: "Put", key: bytes("large"), value });
+    assert.equal(put.type, "PutReply");
+    setup.close();
+    const before = memoryOf(target.daemon.pid, "VmRSS");
+    const asked = 2000;
+    const frames: Uint8Array[] = [encodeFrame(clientHello())];
+    for (let requestId = 1; requestId <= asked; requestId += 1) {
+      frames.push(
+        encodeFrame({ type: "Get", requestId, key: bytes("large"), consistency: "linearizable" }),
+      );
+    }
+    const socket = await openSocket(target.port);
+    socket.pause();
+    const beganMs = performance.now();
+    socket.write(Buffer.concat(frames));
+    // A socket that is not read learns of its end only by writing.
+    const probe = setInterval(() => socket.write(Buffer.alloc(1)), 250);
+    t.after(() => {
+      clearInterval(probe);
     });
-  });
-  const servedMs = await assertServes(target, "beside one that never reads");
-  await gone;
-  clearInterval(probe);
-  const goneMs = performance.now() - beganMs;
-  assert.ok(goneMs > 1000, "it was cut before it had a chance to read");
-  t.diagnostic(
-    `asked for ${asked} MiB, let go after ${Math.round(goneMs)} ms; ` +
-      `another client's put and get took ${Math.round(servedMs)} ms`,
-  );
-  await assertServes(target, "after one that never read");
-  assertGrowth(t, target, before);
-});
+    const gone = new Promise<void>((resolve) => {
+      socket.once("close", () => {
+        resolve();
+      });
+    });
+    const servedMs = await assertServes(target, "beside one that never reads");
+    await gone;
+    clearInterval(probe);
+    const goneMs = performance.now() - beganMs;
+    assert.ok(goneMs > 1000, "it was cut before it had a chance to read");
+    t.diagnostic(
+      `asked for ${asked} MiB, let go after ${Math.round(goneMs)} ms; ` +
+        `another client's put and get took ${Math.round(servedMs)} ms`,
+    );
+    await assertServes(target, "after one that never read");
+    assertGrowth(t, target, before);
+  },
+);
 
-test("bad input: 1,000 connections that say nothing are closed, and others are served", { timeout: 60_000 }, async (t) => {
-  const target = await startTarget(t);
-  const before = memoryOf(target.daemon.pid, "VmRSS");
-  const sockets = await Promise.all(Array.from({ length: 1000 }, () => openSocket(target.port)));
-  const beganMs = performance.now();
-  const servedMs = await assertServes(target, "beside a thousand");
-  await Promise.all(sockets.map((socket) => closed(socket)));
-  const closedMs = performance.now() - beganMs;
-  t.diagnostic(
-    `all closed after ${Math.round(closedMs)} ms; put and get took ${Math.round(servedMs)} ms`,
-  );
-  await assertServes(target, "after a thousand");
-  assertGrowth(t, target, before);
-});
+test(
+  "bad input: 1,000 connections that say nothing are closed, and others are served",
+  { timeout: 60_000 },
+  async (t) => {
+    const target = await startTarget(t);
+    const before = memoryOf(target.daemon.pid, "VmRSS");
+    const sockets = await Promise.all(Array.from({ length: 1000 }, () => openSocket(target.port)));
+    const beganMs = performance.now();
+    const servedMs = await assertServes(target, "beside a thousand");
+    await Promise.all(sockets.map((socket) => closed(socket)));
+    const closedMs = performance.now() - beganMs;
+    t.diagnostic(
+      `all closed after ${Math.round(closedMs)} ms; put and get took ${Math.round(servedMs)} ms`,
+    );
+    await assertServes(target, "after a thousand");
+    assertGrowth(t, target, before);
+  },
+);

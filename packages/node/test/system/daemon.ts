@@ -67,7 +67,6 @@ export class Daemon {
       const line = this.log.find(isIt);
       if (line !== undefined) return line;
       assert.equal(this.#child.exitCode, null, `the daemon ended: ${this.errorText}`);
-      // oxlint-disable-next-line no-await-in-loop
       await once(this.#child, "logged", { signal: deadline });
     }
   }
@@ -79,10 +78,11 @@ export class Daemon {
 
 /** The flags of a daemon of a cluster with these `members` (`n1=host:port,…`). */
 export function daemonFlags(name: string, folder: string, members: string): string[] {
-  return [
-    ...["--name", name],
-    ...["--data-dir", `${folder}/${name}`],
-    ...["--cluster-id", "system"],
-    ...["--initial-cluster", members],
+  const flags = [
+    ["--name", name],
+    ["--data-dir", `${folder}/${name}`],
+    ["--cluster-id", "system"],
+    ["--initial-cluster", members],
   ];
+  return flags.flat();
 }

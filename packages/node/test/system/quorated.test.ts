@@ -32,14 +32,12 @@ async function startCluster(t: TestContext, count: number): Promise<Map<string, 
 /** Asks the daemons' own status who leads, until one does and the others follow it. */
 async function leaderAmong(clients: readonly RawClient[]): Promise<string> {
   for (let attempt = 0; attempt < 400; attempt += 1) {
-    // oxlint-disable-next-line no-await-in-loop
     const replies = await Promise.all(clients.map((client) => client.ask({ type: "Status" })));
     const leaders = new Set(
       replies.map((reply) => (reply.type === "StatusReply" ? reply.status.leaderId : null)),
     );
     const [only] = leaders;
     if (leaders.size === 1 && typeof only === "string") return only;
-    // oxlint-disable-next-line no-await-in-loop
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   return assert.fail("no leader");
@@ -48,10 +46,8 @@ async function leaderAmong(clients: readonly RawClient[]): Promise<string> {
 async function connectAll(daemons: ReadonlyMap<string, Daemon>): Promise<Map<string, RawClient>> {
   const clients = new Map<string, RawClient>();
   for (const [name, daemon] of daemons) {
-    // oxlint-disable-next-line no-await-in-loop
     const { address } = await daemon.ready();
     assert.ok(typeof address === "string");
-    // oxlint-disable-next-line no-await-in-loop
     clients.set(name, await RawClient.connect(address));
   }
   return clients;
@@ -77,7 +73,6 @@ test("quorated: SIGTERM hands leadership over, exits 0, and nothing acknowledged
   assert.equal(handed?.["moved"], true, JSON.stringify(leader.log.slice(-6)));
   t.diagnostic(`exit ${Math.round(exitMs)} ms after SIGTERM; ${next} leads`);
   for (const reader of clients.values()) {
-    // oxlint-disable-next-line no-await-in-loop
     const get = await reader.ask({
       type: "Get",
       key: bytes("hello"),
@@ -157,7 +152,6 @@ test("quorated: a folder or port in use, or of another cluster, exits 9 with a r
   ];
   for (const { args, code } of attempts) {
     const daemon = new Daemon(t, args);
-    // oxlint-disable-next-line no-await-in-loop
     assert.deepEqual(await daemon.ended, { code: 9, signal: null }, code);
     assert.equal(daemon.log.at(-1)?.["code"], code);
     assert.match(daemon.errorText, /^error: /u);
