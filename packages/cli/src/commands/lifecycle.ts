@@ -54,9 +54,12 @@ interface SelectionRequest {
   readonly watch: ClusterWatch | null;
 }
 
-function hasRole(report: ClusterReport, selector: string): boolean {
-  if (selector === "leader") return report.leader !== null;
-  return report.nodes.some((node) => node.role === selector);
+/** Whether as many nodes as the selectors ask for say that they have these roles. */
+function areRolesKnown(report: ClusterReport, selectors: readonly string[]): boolean {
+  const followersWanted = selectors.filter((selector) => selector === "follower").length;
+  const followers = report.nodes.filter((node) => node.role === "follower").length;
+  const isLeaderKnown = report.leader !== null || !selectors.includes("leader");
+  return isLeaderKnown && followers >= followersWanted;
 }
 
 /**
@@ -68,10 +71,9 @@ export async function resolveNodes(
   request: SelectionRequest,
 ): Promise<NodeId[]> {
   const { cluster, selectors, states, watch } = request;
-  const words = selectors.filter((selector) => needsRoles([selector]));
-  const known = (report: ClusterReport): ClusterReport | null =>
-    words.every((word) => hasRole(report, word)) ? report : null;
-  if (words.length > 0) await watch?.until(known, context.options.timeoutMs, null);
+  const isKnown = (report: ClusterReport): true | null =>
+    areRolesKnown(report, selectors) ? true : null;
+  if (needsRoles(selectors)) await watch?.until(isKnown, context.options.timeoutMs, null);
   const report = watch?.report() ?? null;
   const nodes = cluster.nodes().map((node) => ({
     id: node.id,

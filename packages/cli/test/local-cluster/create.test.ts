@@ -13,7 +13,7 @@ import { temporaryFolder } from "../temporary-folder.ts";
 const HOST = "127.0.0.1";
 
 async function freeBasePort(): Promise<number> {
-  const port = await findFreeBasePort(HOST, 3, 20_000 + (process.pid % 200) * 100);
+  const port = await findFreeBasePort(HOST, 3, 20_000 + (process.pid % 100) * 100);
   assert.ok(port !== null);
   return port;
 }
