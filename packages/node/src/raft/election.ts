@@ -18,7 +18,7 @@ export function tickElection(state: RaftState): void {
  * Asks around whether an election could be won, before it disturbs anybody (Diss. §9.6). Only a
  * voter of the configuration in force asks: others must not campaign.
  */
-export function startPreVote(state: RaftState): void {
+function startPreVote(state: RaftState): void {
   if (state.hurriedElections > 0) state.hurriedElections -= 1;
   if (!state.isVoter) {
     becomeFollower(state, null);
@@ -53,7 +53,7 @@ export function handlePreVoteReply(state: RaftState, from: NodeId, reply: PreVot
  * Increments `currentTerm`, votes for itself and asks for votes (Raft §5.2). The requests leave,
  * and the own vote counts, once the vote is durable.
  */
-export function startElection(state: RaftState, isTransfer: boolean): void {
+function startElection(state: RaftState, isTransfer: boolean): void {
   assert(state.isVoter, "a server outside the configuration campaigns");
   abortReads(state);
   state.currentTerm += 1;

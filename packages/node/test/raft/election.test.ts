@@ -116,6 +116,17 @@ test("PreVote: is granted by a server that itself asks around (Diss. §9.6)", ()
   assert.deepEqual(messages, [{ to: "n2", message: preVoteReply(true, 1, 0) }]);
 });
 
+test("PreVote: a server that gives its vote away while it asks around asks no further (Diss. §9.6)", () => {
+  const server = new ServerUnderTest({ currentTerm: 1 });
+  server.startPreVote();
+  // The other already campaigns in this term: its log is as good, and the vote is still free.
+  server.receive("n2", requestVote("n2", 1));
+  assert.equal(server.core.view().role, "follower");
+  assert.equal(server.core.view().votedFor, "n2");
+  server.receive("n3", preVoteReply(true, 2, 1));
+  assert.equal(server.core.view().role, "follower");
+});
+
 test("PreVote: a pre-candidate behind in term learns it from the refusal (Diss. §9.6)", () => {
   const server = new ServerUnderTest({ currentTerm: 3 });
   server.startPreVote();

@@ -121,7 +121,7 @@ export function appendReply(
   };
 }
 
-export function recoveredFrom(start: Start): RecoveredState {
+function recoveredFrom(start: Start): RecoveredState {
   const entries = logOf(start.log ?? []);
   const configuration: Configuration = {
     voters: start.voters ?? ["n1", "n2", "n3"],
