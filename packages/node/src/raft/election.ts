@@ -118,7 +118,9 @@ export function hurryElection(state: RaftState, peer: NodeId): void {
 }
 
 function countVote(state: RaftState, from: NodeId, granted: boolean): void {
-  if (isVoter(state.configuration, from) && !state.votes.has(from)) state.votes.set(from, granted);
+  if (!isVoter(state.configuration, from)) return;
+  // A vote stands; a refusal may be a late one of an earlier round of the same term.
+  state.votes.set(from, granted || state.votes.get(from) === true);
 }
 
 function decidePreVote(state: RaftState): void {

@@ -116,6 +116,18 @@ test("PreVote: is granted by a server that itself asks around (Diss. §9.6)", ()
   assert.deepEqual(messages, [{ to: "n2", message: preVoteReply(true, 1, 0) }]);
 });
 
+test("PreVote: a late refusal of an earlier round does not hide a grant (Diss. §9.6)", () => {
+  const server = new ServerUnderTest({ voters: FIVE, currentTerm: 5 });
+  server.startPreVote();
+  server.tick(TICKS.electionTicks);
+  server.receive("n2", preVoteReply(false, 6, 5));
+  server.receive("n2", preVoteReply(true, 6, 5));
+  server.receive("n2", preVoteReply(false, 6, 5));
+  assert.equal(server.core.view().votesGranted, 2);
+  server.receive("n3", preVoteReply(true, 6, 5));
+  assert.equal(server.core.view().role, "candidate");
+});
+
 test("PreVote: a server that gives its vote away while it asks around asks no further (Diss. §9.6)", () => {
   const server = new ServerUnderTest({ currentTerm: 1 });
   server.startPreVote();

@@ -223,6 +223,7 @@ test("Forwarded read: aborted on a new term, on a campaign, and after an electio
   const pending = (): { server: ServerUnderTest; requestId: number } => {
     const server = new ServerUnderTest({ currentTerm: 1 });
     server.receive("n2", appendEntries({ term: 1 }));
+    server.tick();
     const requestId = server.core.readIndex();
     server.step(() => undefined);
     return { server, requestId };
