@@ -19,7 +19,7 @@ export interface ConnectionHandlers {
   onMessage(message: WireMessage): void;
   /** The messages of one read of the socket have been handed over. */
   onBatchEnd(): void;
-  /** A queue that had grown past the socket's own buffer (64 KiB) has been written out. */
+  /** A backlog past the socket's own buffer (64 KiB) has been written out; see `queuedBytes`. */
   onDrain?(): void;
   /** Once, and nothing comes after it. Null: this side called `close`. */
   onClose(error: ConnectionError | null): void;
@@ -180,7 +180,9 @@ export class Connection {
   }
 
   #drained(): void {
-    if (this.#pausedByQueueAt !== null) {
+    // Above the limit again: these frames are still to be written, and will drain in their turn.
+    const isOver = this.queuedBytes > this.#settings.readPauseBytes;
+    if (this.#pausedByQueueAt !== null && !isOver) {
       this.#pausedByQueueAt = null;
       this.#keepAlive?.heard();
       if (!this.#pausedByOwner) this.#socket.resume();

@@ -20,7 +20,7 @@ export interface FramedSocketHandlers {
   onViolation(error: ConnectionError): void;
   /** The bodies of one read have been handed over. */
   onBatchEnd(): void;
-  /** Everything that was queued is with the operating system. */
+  /** A backlog is with the operating system. Frames of this turn may be waiting again. */
   onDrain(): void;
   /** Once, and last. Null: this side closed it. */
   onClose(error: ConnectionError | null): void;
@@ -162,7 +162,7 @@ export class FramedSocket {
   }
 
   #drained(): void {
-    if (this.#state === "open" && this.#outgoing.sizeBytes === 0) this.handlers.onDrain();
+    if (this.#state === "open") this.handlers.onDrain();
   }
 
   #remoteEnded(): void {

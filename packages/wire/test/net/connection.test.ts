@@ -281,3 +281,23 @@ test("Connection: onDrain tells that a grown queue has gone", async (t) => {
 
   assert.equal(recorder.drainCount, 1);
 });
+
+test("Connection: reading goes on after a backlog, though more is sent all the time", async (t) => {
+  const server = await host(t);
+  const { connection } = await connectTo(t, server.address);
+  const { connection: sending, recorder } = server.first();
+  for (let id = 0; id < 40; id += 1) sending.send(put(id, 100_000));
+  assert.ok(sending.queuedBytes > 2_000_000, "over the limit above which it does not read");
+  let isOver = false;
+  const keepSending = (): void => {
+    sending.send(put(1));
+    if (!isOver) setImmediate(keepSending);
+  };
+  keepSending();
+
+  connection.send({ type: "Status", requestId: 1 });
+  await recorder.received(1);
+  isOver = true;
+
+  assert.ok(recorder.drainCount > 0);
+});
