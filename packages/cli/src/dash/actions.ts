@@ -62,11 +62,12 @@ export function planFault(
   permissions: Permissions,
 ): Plan {
   const why = faultRefused(action, row, permissions);
-  if (why !== null || row?.local == null) {
+  const local = row?.local ?? null;
+  if (why !== null || row === null || local === null) {
     return { kind: "refuse", why: why ?? "no node is selected" };
   }
   const nodeId = row.id;
-  const { state } = row.local;
+  const { state } = local;
   switch (action) {
     case "kill":
     case "killLeader":

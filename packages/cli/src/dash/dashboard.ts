@@ -8,6 +8,7 @@ import {
   type FaultAction,
   type Permissions,
 } from "./actions.ts";
+import { graphemesOf } from "./format.ts";
 import {
   bindingOf,
   characterKeyName,
@@ -181,7 +182,7 @@ export class Dashboard {
       case "submit":
         return this.#submit();
       case "erase":
-        return this.#setUi({ draft: [...this.#ui.draft].slice(0, -1).join("") });
+        return this.#setUi({ draft: graphemesOf(this.#ui.draft).slice(0, -1).join("") });
     }
   }
 
@@ -195,9 +196,7 @@ export class Dashboard {
 
   #toggleFreeze(): void {
     const frozen =
-      this.#ui.frozen === null
-        ? { atMs: this.#options.nowMs(), cluster: this.#cluster }
-        : null;
+      this.#ui.frozen === null ? { atMs: this.#options.nowMs(), cluster: this.#cluster } : null;
     this.#setUi({ frozen, message: null });
   }
 

@@ -72,8 +72,9 @@ function appendCommitted(
   }
   const at = findFold(feed, atMs, (line) => line.committed !== null);
   const found = feed[at];
-  if (found?.committed) {
-    const committed = { from: Math.min(found.committed.from, range.from), to: range.to };
+  const open = found?.committed ?? null;
+  if (found !== undefined && open !== null) {
+    const committed = { from: Math.min(open.from, range.from), to: range.to };
     return feed.with(at, { ...found, committed, text: committedText(committed) });
   }
   const from = known === null ? range.from : Math.max(range.from, known.to + 1);
@@ -83,15 +84,13 @@ function appendCommitted(
 }
 
 function committedText({ from, to }: { readonly from: number; readonly to: number }): string {
-  return from === to
-    ? `committed ${to}`
-    : `committed ${from}–${to} (${to - from + 1} entries in 1 s)`;
+  return from === to ? `committed ${to}` : `committed ${from}–${to} (${to - from + 1} entries)`;
 }
 
 function committedRange(event: NodeEvent): { readonly from: number; readonly to: number } | null {
   const { details } = event;
-  const to = details["to"] ?? details["commitIndex"] ?? details["index"];
-  const from = details["from"] ?? to;
+  const from = details["firstIndex"];
+  const to = details["lastIndex"];
   return typeof to === "number" && typeof from === "number" ? { from, to } : null;
 }
 

@@ -12,6 +12,11 @@ export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
 }
 
+/** What a reader takes for single characters. */
+export function graphemesOf(text: string): readonly string[] {
+  return Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment);
+}
+
 /** `text` cut to at most `columns`, ending in an ellipsis where something was cut. */
 export function truncate(text: string, columns: number): string {
   if (widthOf(text) <= columns) {
@@ -22,7 +27,7 @@ export function truncate(text: string, columns: number): string {
   }
   let kept = "";
   let width = 0;
-  for (const { segment } of new Intl.Segmenter().segment(text)) {
+  for (const segment of graphemesOf(text)) {
     const next = width + widthOf(segment);
     if (next > columns - 1) {
       break;

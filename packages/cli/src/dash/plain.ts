@@ -43,8 +43,9 @@ export class PlainLog {
 
   #summarize(nowMs: number): void {
     const { view } = this.#options.dashboard.model();
-    const summary = `${view.health} ${view.leaderId} ${view.term} ${view.up}/${view.voters}`;
-    if (summary !== this.#summary && view.health !== "connecting") {
+    const conditions = view.rows.map((row) => `${row.id} ${row.condition}`).join(" ");
+    const summary = `${view.health} ${view.term} ${view.up}/${view.voters} ${conditions}`;
+    if (summary !== this.#summary && view.isSettled) {
       this.#summary = summary;
       this.#write(`${timeOfDay(nowMs, "ms")} = all ${sentences(view).join(" ")}`);
     }

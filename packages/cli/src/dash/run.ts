@@ -20,8 +20,7 @@ export async function runOnce(session: DashSession, options: DashOptions): Promi
   const settled = Promise.withResolvers<void>();
   const timer = setTimeout(() => settled.resolve(), ONCE_WAIT_MS);
   const stop = dashboard.onChange(() => {
-    const links = [...dashboard.cluster.links.values()];
-    if (links.length > 0 && links.every((link) => link.verdict !== "connecting")) {
+    if (dashboard.model().view.isSettled) {
       settled.resolve();
     }
   });
@@ -34,7 +33,13 @@ export async function runOnce(session: DashSession, options: DashOptions): Promi
   const rows = Math.max(ONCE_ROWS, dashboard.model().view.rows.length + 12);
   const lines = frameLines(dashboard.model(), { columns, rows }, styleOf(options, stdout.isTTY));
   const last = lines.findLastIndex((line) => line.trim() !== "");
-  await write(stdout, `${lines.slice(0, last + 1).join("\n")}\n`);
+  await write(
+    stdout,
+    `${lines
+      .slice(0, last + 1)
+      .map((line) => line.trimEnd())
+      .join("\n")}\n`,
+  );
   const anyLive = [...dashboard.cluster.links.values()].some(({ verdict }) => verdict === "live");
   return anyLive ? 0 : EXIT_UNREACHABLE;
 }
@@ -166,7 +171,8 @@ function styleOf(options: DashOptions, isTerminal: boolean): DrawingStyle {
 
 /** A locale that is set and is not UTF-8 gets ASCII; one that is not set says nothing. */
 function isUnicodeLocale(env: DashOptions["env"]): boolean {
-  const locale = env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "";
+  const set = [env["LC_ALL"], env["LC_CTYPE"], env["LANG"]];
+  const locale = set.find((value) => value !== undefined && value !== "") ?? "";
   return locale === "" || /utf-?8/iu.test(locale) || !locale.includes(".");
 }
 

@@ -1,12 +1,19 @@
-import type { MemberStatus, NodeId, NodeStatus, Term, TermRun } from "@quorate/wire";
+import type { MemberStatus, NodeId, NodeStatus, PeerStatus, Term, TermRun } from "@quorate/wire";
 import type { FeedLine } from "./event-feed.ts";
 import type { LocalNode } from "./local-actions.ts";
 import type { NodeLink } from "./node-link.ts";
 import { lastWitness, type ClusterState } from "./store.ts";
 import { recentRate, type TrafficSample } from "./traffic.ts";
+import type { Vitals } from "./vitals.ts";
 
 /** How the cluster as a whole stands. */
-export type Health = "connecting" | "unreachable" | "healthy" | "degraded" | "noLeader" | "noQuorum";
+export type Health =
+  | "connecting"
+  | "unreachable"
+  | "healthy"
+  | "degraded"
+  | "noLeader"
+  | "noQuorum";
 
 /** What a node is, as far as the dashboard can tell. */
 export type NodeCondition =
@@ -64,6 +71,8 @@ export interface LogTail {
 export interface ClusterView {
   readonly nowMs: number;
   readonly health: Health;
+  /** Whether every node has answered or is known not to. */
+  readonly isSettled: boolean;
   readonly up: number;
   readonly voters: number;
   readonly quorum: number;
@@ -97,6 +106,7 @@ export function selectView(state: ClusterState, nowMs: number): ClusterView {
   return {
     nowMs,
     health: healthOf(state),
+    isSettled: isSettled(links, vitals),
     up: vitals.votersUp,
     voters: vitals.voters,
     quorum: vitals.quorum,
@@ -117,11 +127,18 @@ export function selectView(state: ClusterState, nowMs: number): ClusterView {
   };
 }
 
+/** A member that was just named and is not watched yet counts as undecided. */
+function isSettled(links: readonly NodeLink[], vitals: Vitals): boolean {
+  const isPending = links.some((link) => link.verdict === "connecting");
+  return links.length > 0 && !isPending && vitals.undecided === 0;
+}
+
 function healthOf(state: ClusterState): Health {
   const { vitals, links } = state;
   const verdicts = [...links.values()].map((link) => link.verdict);
   if (!verdicts.includes("live")) {
-    return verdicts.includes("connecting") && !vitals.known ? "connecting" : "unreachable";
+    const isStarting = verdicts.length === 0 || verdicts.includes("connecting");
+    return isStarting && !vitals.known ? "connecting" : "unreachable";
   }
   if (!vitals.hasQuorum) {
     return state.quorumNoted === null && vitals.undecided > 0 ? "connecting" : "noQuorum";
@@ -167,9 +184,7 @@ function rowsOf(state: ClusterState): readonly KnownNode[] {
       add(node.id, node.address, null);
     }
   }
-  return [...known.values()].toSorted((a, b) =>
-    a.id.localeCompare(b.id, "en", { numeric: true }),
-  );
+  return [...known.values()].toSorted((a, b) => a.id.localeCompare(b.id, "en", { numeric: true }));
 }
 
 function rowOf(
@@ -181,28 +196,46 @@ function rowOf(
   const { link, local } = known;
   const status = link?.status ?? null;
   const condition = conditionOf(known, state);
-  const isRole = link?.verdict === "live";
+  const isLive = link?.verdict === "live";
   const peer = leader?.peers.find((candidate) => candidate.id === known.id) ?? null;
-  const candidate = condition === "candidate" || condition === "preCandidate";
   return {
     id: known.id,
     address: status?.address ?? known.address,
     condition,
-    forMs: isRole || link === null ? null : nowMs - (link.lostAtMs ?? link.sinceMs),
-    votes: candidate
-      ? { granted: status?.votesGranted ?? 0, needed: state.vitals.quorum }
-      : null,
-    isStale: !isRole,
+    votes: votesOf(condition, status, state.vitals.quorum),
+    isStale: !isLive,
     status,
     lag: lagOf(status, leader),
-    roundTripMs: isRole ? (peer?.roundTripMs ?? null) : null,
-    progress:
-      peer === null || peer.matchIndex === null || peer.nextIndex === null
-        ? null
-        : { matchIndex: peer.matchIndex, nextIndex: peer.nextIndex },
-    note: isRole || link === null ? null : noteOf(state, link, nowMs),
+    roundTripMs: isLive ? (peer?.roundTripMs ?? null) : null,
+    progress: progressOf(peer),
     local,
+    ...absenceOf(state, isLive ? null : link, nowMs),
   };
+}
+
+function votesOf(
+  condition: NodeCondition,
+  status: NodeStatus | null,
+  needed: number,
+): NodeRow["votes"] {
+  const isCandidate = condition === "candidate" || condition === "preCandidate";
+  return isCandidate ? { granted: status?.votesGranted ?? 0, needed } : null;
+}
+
+function progressOf(peer: PeerStatus | null): NodeRow["progress"] {
+  const matchIndex = peer?.matchIndex ?? null;
+  const nextIndex = peer?.nextIndex ?? null;
+  return matchIndex === null || nextIndex === null ? null : { matchIndex, nextIndex };
+}
+
+function absenceOf(
+  state: ClusterState,
+  lost: NodeLink | null,
+  nowMs: number,
+): Pick<NodeRow, "forMs" | "note"> {
+  return lost === null
+    ? { forMs: null, note: null }
+    : { forMs: nowMs - (lost.lostAtMs ?? lost.sinceMs), note: noteOf(state, lost, nowMs) };
 }
 
 function lagOf(status: NodeStatus | null, leader: NodeStatus | null): number | null {
@@ -218,7 +251,7 @@ function conditionOf({ link, local, member }: KnownNode, state: ClusterState): N
   switch (link?.verdict) {
     case undefined:
     case "connecting":
-      return link?.status ? "lost" : "connecting";
+      return (link?.status ?? null) === null ? "connecting" : "lost";
     case "refused":
       return "down";
     case "silent":
@@ -258,7 +291,6 @@ function scaleOf(links: readonly NodeLink[], leader: NodeStatus | null): LogScal
   const last = links.map((link) => link.status?.lastLogIndex ?? 0);
   return {
     lastIndex: Math.max(0, ...last),
-    leaderLog:
-      leader === null ? null : { lastIndex: leader.lastLogIndex, runs: leader.logTail },
+    leaderLog: leader === null ? null : { lastIndex: leader.lastLogIndex, runs: leader.logTail },
   };
 }

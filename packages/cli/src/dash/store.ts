@@ -152,7 +152,7 @@ function hear(
 ): ClusterState {
   const heard: NodeLink = { ...before, ...changes, lastHeardMs: atMs, problem: null };
   const streams = before.verdict === "live" || before.verdict === "silent";
-  if (heard.status === null || !(streams || changes.status)) {
+  if (heard.status === null || !(streams || changes.status !== undefined)) {
     return withLink(state, heard);
   }
   const sinceMs = before.verdict === "live" ? before.sinceMs : atMs;

@@ -1,9 +1,5 @@
 import type { NodeId, NodeStatus } from "@quorate/wire";
-import type {
-  SubscribeOptions,
-  Subscription,
-  SubscriptionHandlers,
-} from "@quorate/wire/client";
+import type { SubscribeOptions, Subscription, SubscriptionHandlers } from "@quorate/wire/client";
 import { ConnectionError } from "@quorate/wire/net";
 import type { LinkProblem } from "./node-link.ts";
 import type { DashInput, LinkReport } from "./store.ts";
@@ -113,7 +109,8 @@ class NodeStream {
   }
 
   open(): void {
-    const resume = this.#bootId === null ? null : { bootId: this.#bootId, sequence: this.#sequence };
+    const resume =
+      this.#bootId === null ? null : { bootId: this.#bootId, sequence: this.#sequence };
     this.#subscription = this.#options.subscribe(this.#address, this.#handlers(), {
       resume,
       stateRateMaxHz: this.#options.stateRateMaxHz,

@@ -70,7 +70,7 @@ const STATES: Readonly<Record<string, () => ScreenModel>> = {
     });
     cluster.events("n1", [
       eventOf(1, "voted for n2 in term 7"),
-      eventOf(2, "", { kind: "committed", details: { from: 1041, to: 1045 } }),
+      eventOf(2, "", { kind: "committed", details: { firstIndex: 1041, lastIndex: 1045 } }),
     ]);
     cluster.events("n2", [
       eventOf(1, "leads term 7 with 3 of 5 votes (n1 n2 n4), 14 ms", { severity: "good" }),
@@ -238,10 +238,16 @@ describe("frame: every style says the same", () => {
         }
       }
     }
-    assert.deepEqual(
-      [...glyphs].toSorted(),
-      ["* LEADER", "* leader", "= silent", "? lost", "c cand", "c pre", "o follower", "x down"],
-    );
+    assert.deepEqual([...glyphs].toSorted(), [
+      "* LEADER",
+      "* leader",
+      "= silent",
+      "? lost",
+      "c cand",
+      "c pre",
+      "o follower",
+      "x down",
+    ]);
   });
 });
 

@@ -137,13 +137,13 @@ describe("store: events", () => {
     cluster.report();
     for (const [sequence, to] of [1, 2, 3, 4].entries()) {
       for (const id of THREE) {
-        const details = { from: 1_040 + to, to: 1_040 + to };
+        const details = { firstIndex: 1_040 + to, lastIndex: 1_040 + to };
         cluster.events(id, [eventOf(sequence + 1, "committed", { kind: "committed", details })]);
       }
     }
-    assert.deepEqual(feedOf(cluster), ["all committed 1041–1044 (4 entries in 1 s)"]);
+    assert.deepEqual(feedOf(cluster), ["all committed 1041–1044 (4 entries)"]);
     cluster.pass(1_000);
-    const details = { from: 1_045, to: 1_045 };
+    const details = { firstIndex: 1_045, lastIndex: 1_045 };
     cluster.events("n1", [eventOf(9, "committed", { kind: "committed", details })]);
     assert.equal(feedOf(cluster).at(-1), "all committed 1045");
   });

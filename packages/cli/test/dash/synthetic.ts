@@ -75,7 +75,11 @@ function peerOf(id: NodeId, isLeader: boolean): PeerStatus {
   };
 }
 
-export function eventOf(sequence: number, text: string, changes: Partial<NodeEvent> = {}): NodeEvent {
+export function eventOf(
+  sequence: number,
+  text: string,
+  changes: Partial<NodeEvent> = {},
+): NodeEvent {
   return {
     sequence,
     kind: "voteGranted",
@@ -132,7 +136,11 @@ export class SyntheticCluster {
     verdict: "connecting" | "silent" | "refused" | "unreachable" | "turnedAway",
     text: string,
   ): void {
-    const report = { kind: "ended", problem: { verdict, text }, retryAtMs: this.atMs + 1_000 } as const;
+    const report = {
+      kind: "ended",
+      problem: { verdict, text },
+      retryAtMs: this.atMs + 1_000,
+    } as const;
     this.input({ kind: "link", address: addressOf(id), report });
   }
 

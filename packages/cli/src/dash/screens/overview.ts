@@ -50,7 +50,7 @@ export function overviewLines(
     nodesRule(model.view, detail, size.columns, paint),
     ...nodeTable(
       model.view,
-      { rows, selectedId: model.selected?.id ?? null },
+      { rows, selectedId: model.hasKeys ? (model.selected?.id ?? null) : null },
       { columns: size.columns, detail },
       paint,
     ),
@@ -82,11 +82,7 @@ export function header(model: ScreenModel, size: ScreenSize, paint: Paint): stri
 }
 
 /** Status line and keys, as the last lines of every screen. */
-export function bottomLines(
-  model: ScreenModel,
-  size: ScreenSize,
-  paint: Paint,
-): readonly string[] {
+export function bottomLines(model: ScreenModel, size: ScreenSize, paint: Paint): readonly string[] {
   if (!model.hasKeys) {
     return model.ui.message === null ? [] : [statusLine(model.ui, size.columns, paint)];
   }
@@ -100,12 +96,7 @@ export function bottomLines(
   ];
 }
 
-function nodesRule(
-  view: ClusterView,
-  detail: TableDetail,
-  columns: number,
-  paint: Paint,
-): string {
+function nodesRule(view: ClusterView, detail: TableDetail, columns: number, paint: Paint): string {
   const { from, to } = logWindow(view.scale, standardLogColumns(columns));
   const shown = detail === "standard" && to > 0 ? `log ${from} ─► ${to}` : "";
   return rule("Nodes", shown, columns, paint);

@@ -44,5 +44,5 @@ const ASCII_OF: Readonly<Record<string, string>> = {
 
 /** A painted line in ASCII alone, as wide as before: what has no stand-in becomes "?". */
 export function toAscii(line: string): string {
-  return line.replaceAll(/[^\u0000-\u007F]/gu, (glyph) => ASCII_OF[glyph] ?? "?");
+  return line.replaceAll(/\P{ASCII}/gu, (glyph) => ASCII_OF[glyph] ?? "?");
 }

@@ -1,5 +1,5 @@
 import { faultRefused, changesRefused, isFaultAction, type Permissions } from "../actions.ts";
-import { fit, printable, truncate, widthOf } from "../format.ts";
+import { fit, graphemesOf, printable, truncate, widthOf } from "../format.ts";
 import { type Binding, KEYMAP, keyLabel } from "../keymap.ts";
 import type { ClusterView, NodeRow } from "../select.ts";
 import type { UiState } from "../ui-state.ts";
@@ -127,7 +127,7 @@ function tail(text: string, columns: number): string {
   if (widthOf(text) <= columns) {
     return text;
   }
-  const characters = [...text];
+  const characters = [...graphemesOf(text)];
   while (characters.length > 0 && widthOf(characters.join("")) > columns - 1) {
     characters.shift();
   }

@@ -107,9 +107,7 @@ export function lossWords(safeLosses: number, long: boolean): string {
   if (safeLosses === 0) {
     return "no more loss is safe";
   }
-  return safeLosses === 1
-    ? "one more loss is safe"
-    : `${safeLosses} more losses are safe`;
+  return safeLosses === 1 ? "one more loss is safe" : `${safeLosses} more losses are safe`;
 }
 
 function plural(number: number): string {

@@ -32,16 +32,16 @@ export function nodeTable(
   const table = columnsThatFit(tableColumns(view.rows, layout.detail), layout.columns);
   const used = usedColumns(table);
   const logColumns = layout.detail === "standard" ? Math.max(0, layout.columns - used) : 0;
-  const titles = table.map((column) => fit(column.title, column.columns, column.align));
+  const titles = table.map(({ title, columns, align }) => fit(title, columns, align));
   const legend = logColumns === 0 ? "" : fit("LOG (⁷ uncommitted)", logColumns);
   return [
     paint.tone("dim", fit(`  ${titles.join(" ")} ${legend}`, layout.columns)),
     ...rows.map((row) => {
       const marker = row.id === selectedId ? "▸ " : "  ";
-      const cells = table.map((column) =>
+      const cells = table.map(({ title, text, columns, align }) =>
         paint.tone(
-          column.title === "ROLE" ? conditionTone(row) : rowTone(row),
-          fit(column.text(row), column.columns, column.align),
+          title === "ROLE" ? conditionTone(row) : rowTone(row),
+          fit(text(row), columns, align),
         ),
       );
       return `${marker}${cells.join(" ")} ${logCell(view, row, logColumns, paint)}`.trimEnd();
@@ -72,7 +72,15 @@ function logCell(view: ClusterView, row: NodeRow, columns: number, paint: Paint)
 
 function tableColumns(rows: readonly NodeRow[], detail: TableDetail): readonly Column[] {
   const long = detail === "wide";
-  const node = column("NODE", clampedWidth(rows.map((row) => row.id), 4, 12), (row) => row.id);
+  const node = column(
+    "NODE",
+    clampedWidth(
+      rows.map((row) => row.id),
+      4,
+      12,
+    ),
+    (row) => row.id,
+  );
   const roles = rows.map((row) => conditionWords(row, long));
   const role = column("ROLE", clampedWidth(roles, 12, 19), (row) => conditionWords(row, long));
   const term = numeric("TERM", 5, (status) => status.currentTerm, false);
@@ -86,11 +94,28 @@ function tableColumns(rows: readonly NodeRow[], detail: TableDetail): readonly C
     case "compact":
       return [node, role, term, vote, commit, lag];
     case "standard":
-      return [node, role, term, vote, commit, lag, trip, column("ELECT", 6, (row) => timer(row, 6))];
+      return [
+        node,
+        role,
+        term,
+        vote,
+        commit,
+        lag,
+        trip,
+        column("ELECT", 6, (row) => timer(row, 6)),
+      ];
     case "wide":
       return [
         node,
-        column("ADDRESS", clampedWidth(rows.map((row) => row.address), 14, 21), (row) => row.address),
+        column(
+          "ADDRESS",
+          clampedWidth(
+            rows.map((row) => row.address),
+            14,
+            21,
+          ),
+          (row) => row.address,
+        ),
         role,
         term,
         vote,

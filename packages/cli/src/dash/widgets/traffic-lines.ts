@@ -16,7 +16,11 @@ export function trafficLines(
   const bars = barColumns(columns);
   const line = (rate: string, rateKey: RateKey, figures: string, latencyKey: LatencyKey) => {
     const rates = sparkline(valuesOf(samples, rateKey), bars.rate, RATE_SCALE_LEAST);
-    const latencies = sparkline(valuesOf(samples, latencyKey), bars.latency, LATENCY_SCALE_LEAST_MS);
+    const latencies = sparkline(
+      valuesOf(samples, latencyKey),
+      bars.latency,
+      LATENCY_SCALE_LEAST_MS,
+    );
     const left = `${rate} ${paint.tone("dim", rates)}`;
     return ` ${left}  ${fit(figures, FIGURES_COLUMNS)} ${paint.tone("dim", latencies)}`;
   };
