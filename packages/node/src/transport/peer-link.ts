@@ -107,6 +107,8 @@ export class PeerLink {
       hello,
       connectTimeoutMs: limits.connectTimeoutMs,
       keepAlive: { intervalMs: limits.pingIntervalMs, silenceMs: limits.silenceMs },
+      // A slow peer loses messages here (`send`), not its connection.
+      queueMaxBytes: Infinity,
       handlers: {
         // A peer answers on the connection that it dialed: nothing is expected on this one.
         onMessage: () => undefined,
