@@ -215,7 +215,7 @@ export function addUpCommand({ program, act }: CommandLine): void {
     .option("--dir <folder>", "where logs and data go (default: the user's state folder)")
     .option("--fresh", "delete the data of the cluster first", false)
     .option("-y, --yes", "do not ask before deleting", false)
-    .option("--wait <duration>", "how long to wait for the leader (default: 20s)", durationArgument)
+    .option("--wait [duration]", "how long to wait for the leader (default: 20s)", durationArgument)
     .option("--no-wait", "return as soon as the processes answer")
     .addHelpText("after", EXAMPLES)
     .action((options: UpOptions) => act((context) => up(context, options)));

@@ -22,7 +22,7 @@ test("up: repeated it says that the cluster runs, and starts what is down", asyn
     pids,
   );
   await quorate.succeed("kill", "n2");
-  const again = JSON.parse(await quorate.succeed("up", "-o", "json")) as UpResult;
+  const again = JSON.parse(await quorate.succeed("up", "--wait", "-o", "json")) as UpResult;
   assert.deepEqual(again.started, ["n2"]);
   assert.equal((await quorate.status()).up, 3);
 });
