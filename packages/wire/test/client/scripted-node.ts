@@ -169,7 +169,7 @@ export function refusal(
   };
 }
 
-export function statusOf(nodeId: string, changes: Partial<NodeStatus> = {}): NodeStatus {
+function statusOf(nodeId: string, changes: Partial<NodeStatus> = {}): NodeStatus {
   return {
     clusterId: "c1",
     nodeId,
