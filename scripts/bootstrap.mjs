@@ -185,7 +185,7 @@ async function build() {
 /** Starts a cluster, or finds it running; on a terminal the dashboard follows. */
 async function start(args) {
   const quorate = join(ROOT, "packages/cli/bin/quorate.js");
-  const code = await run(NODE, [quorate, "up", "--wait", ...args]);
+  const code = await run(NODE, [quorate, "up", ...args]);
   const onTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
   if (code !== 0 || !onTerminal || process.env.CI !== undefined) return code;
   const name = args.flatMap((arg, at) =>
