@@ -27,6 +27,18 @@ export function tickLeader(state: RaftState, leader: LeaderState): void {
   }
 }
 
+/**
+ * A follower's process is gone, and what was on the way to it with it. Without a majority that may
+ * still answer the leader stops at once, instead of taking proposals that it cannot commit.
+ */
+export function loseFollower(state: RaftState, leader: LeaderState, id: NodeId): void {
+  const progress = leader.progress.get(id);
+  if (progress === undefined) return;
+  progress.probeFrom(progress.matchIndex + 1);
+  progress.silentTicks = state.config.electionTicks;
+  if (!hearsQuorum(state, leader)) becomeFollower(state, null);
+}
+
 /** Leader side of AppendEntries: moves nextIndex and matchIndex, and what is committed. */
 export function handleAppendEntriesReply(
   state: RaftState,

@@ -12,7 +12,7 @@ import type {
 } from "@quorate/wire";
 import { dispatch } from "./dispatch.ts";
 import { countOwnVote, hurryElection, tickElection } from "./election.ts";
-import { advanceCommitIndex, tickLeader } from "./leader.ts";
+import { advanceCommitIndex, loseFollower, tickLeader } from "./leader.ts";
 import type { TransferResult } from "./leadership-transfer.ts";
 import { startTransfer } from "./leadership-transfer.ts";
 import type { Output, RecoveredState } from "./output.ts";
@@ -124,9 +124,8 @@ export class RaftCore {
   /** The process of `peer` has ended: its connection broke and a new one was refused. */
   peerDown(peer: NodeId): void {
     const state = this.#state;
-    const progress = state.leader?.progress.get(peer);
-    if (progress !== undefined) progress.probeFrom(progress.matchIndex + 1);
-    hurryElection(state, peer);
+    if (state.leader === null) hurryElection(state, peer);
+    else loseFollower(state, state.leader, peer);
   }
 
   /** The batch of this sequence is durable. */

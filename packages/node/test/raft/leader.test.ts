@@ -116,6 +116,17 @@ test("CheckQuorum: while joint, contact with one half does not do (Diss. §6.2, 
   assert.equal(server.core.view().role, "follower");
 });
 
+test("CheckQuorum: a leader whose followers' processes are gone does not wait for their silence (Diss. §6.2)", () => {
+  const server = new ServerUnderTest({ voters: FIVE }).lead();
+  for (const gone of ["n2", "n3"]) server.step((core) => core.peerDown(gone));
+  assert.equal(server.core.view().role, "leader", "two of five may go");
+  server.receive("n2", appendReply({ term: 1, prevLogIndex: 1, matchIndex: 1 }));
+  server.step((core) => core.peerDown("n4"));
+  assert.equal(server.core.view().role, "leader", "n2 is back");
+  server.step((core) => core.peerDown("n5"));
+  assert.equal(server.core.propose(command("x")).kind, "notLeader");
+});
+
 test("CheckQuorum: a leader that is cut off stops leading, and takes no more proposals", () => {
   const cluster = new Cluster({ logs: { n1: [], n2: [], n3: [] } });
   cluster.elect("n1");
