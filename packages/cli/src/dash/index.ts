@@ -2,12 +2,7 @@ import type { LocalActions } from "./local-actions.ts";
 import { DashSession } from "./session.ts";
 import { runInk, runOnce, runPlain } from "./run.ts";
 
-export type {
-  LocalActionResult,
-  LocalActions,
-  LocalNode,
-  LocalProcessState,
-} from "./local-actions.ts";
+export type { LocalActionResult, LocalActions, LocalNode } from "./local-actions.ts";
 
 /** How the dashboard is shown and what it may do. */
 export interface DashOptions {

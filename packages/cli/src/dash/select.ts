@@ -1,8 +1,9 @@
 import type { MemberStatus, NodeId, NodeStatus, PeerStatus, Term, TermRun } from "@quorate/wire";
 import type { FeedLine } from "./event-feed.ts";
+import { lastWitness } from "./link-wording.ts";
 import type { LocalNode } from "./local-actions.ts";
 import type { NodeLink } from "./node-link.ts";
-import { lastWitness, type ClusterState } from "./store.ts";
+import type { ClusterState } from "./store.ts";
 import { recentRate, type TrafficSample } from "./traffic.ts";
 import type { Vitals } from "./vitals.ts";
 
@@ -278,7 +279,7 @@ function roleOf(
 }
 
 function noteOf(state: ClusterState, link: NodeLink, nowMs: number): string | null {
-  const witness = link.verdict === "unreachable" ? lastWitness(state, link, nowMs) : null;
+  const witness = link.verdict === "unreachable" ? lastWitness(state.links, link, nowMs) : null;
   if (witness !== null) {
     return witness;
   }

@@ -1,12 +1,13 @@
 import type { NodeEvent, NodeId, NodeStatus } from "@quorate/wire";
 import { appendNodeEvent, appendNote, type FeedLine, type FeedNote } from "./event-feed.ts";
+import { lossText, lostEvents, returnText } from "./link-wording.ts";
 import type { LocalNode } from "./local-actions.ts";
 import type { LinkProblem, LinkVerdict, NodeLink } from "./node-link.ts";
 import { addSample, type TrafficSample } from "./traffic.ts";
 import { vitalsOf, type Vitals } from "./vitals.ts";
 
 /** A live link without any message for this long is silent: three missed ticks of 500 ms. */
-export const SILENT_AFTER_MS = 1_500;
+const SILENT_AFTER_MS = 1_500;
 
 /** A cluster without a leader says so in the feed after this long. */
 const NO_LEADER_NOTE_MS = 1_000;
@@ -139,10 +140,6 @@ function applyReport(
   }
 }
 
-function lostEvents(lost: number): string {
-  return lost === 1 ? "1 event was not delivered" : `${lost} events were not delivered`;
-}
-
 /** The link after a sign of life; a status makes it live, and so does any word after silence. */
 function hear(
   state: ClusterState,
@@ -162,7 +159,7 @@ function hear(
   if (before.lostAtMs === null || !(restarted || isBadNews(before.verdict))) {
     return updated;
   }
-  const text = returnText(updated, next, { lostAtMs: before.lostAtMs, restarted, atMs });
+  const text = returnText(updated.links, next, { lostAtMs: before.lostAtMs, restarted, atMs });
   return note(updated, atMs, { subject: next.nodeId, severity: "good", text });
 }
 
@@ -175,25 +172,6 @@ function applyStatus(
   const sameProcess = link.status?.bootId === status.bootId;
   const lastSequence = sameProcess ? link.lastSequence : 0;
   return hear(state, link, { nodeId: status.nodeId, status, lastSequence }, atMs);
-}
-
-function returnText(
-  state: ClusterState,
-  link: NodeLink,
-  gap: { readonly lostAtMs: number; readonly restarted: boolean; readonly atMs: number },
-): string {
-  const seconds = Math.max(1, Math.round((gap.atMs - gap.lostAtMs) / 1000));
-  const behind = Math.max(0, highestIndex(state) - (link.status?.lastLogIndex ?? 0));
-  const lag = behind === 0 ? "" : `; ${behind} ${behind === 1 ? "entry" : "entries"} behind`;
-  return `back after ${seconds} s${gap.restarted ? " (restarted)" : ""}${lag}`;
-}
-
-function highestIndex(state: ClusterState): number {
-  let highest = 0;
-  for (const { status } of state.links.values()) {
-    highest = Math.max(highest, status?.commitIndex ?? 0);
-  }
-  return highest;
 }
 
 function endLink(
@@ -227,40 +205,7 @@ function isBadNews(verdict: LinkVerdict): boolean {
 
 function lossNote(state: ClusterState, link: NodeLink, atMs: number): FeedNote {
   const severity = link.verdict === "silent" ? "warning" : "bad";
-  return { subject: link.nodeId, severity, text: lossText(state, link, atMs) };
-}
-
-function lossText(state: ClusterState, link: NodeLink, atMs: number): string {
-  switch (link.verdict) {
-    case "refused":
-      return "process gone (connection refused)";
-    case "silent": {
-      const silentMs = atMs - (link.lastHeardMs ?? atMs);
-      return `connected but silent for ${(silentMs / 1000).toFixed(1)} s: paused or stuck`;
-    }
-    case "turnedAway":
-      return `refused the dashboard: ${link.problem ?? "no reason given"}`;
-    default: {
-      const witness = lastWitness(state, link, atMs);
-      const heard = witness === null ? "" : `; ${witness}`;
-      return `unreachable (${link.problem ?? "no answer"})${heard}`;
-    }
-  }
-}
-
-/** Which live node heard of the lost one last: "n3 last heard it 4.1 s ago". */
-export function lastWitness(state: ClusterState, link: NodeLink, atMs: number): string | null {
-  let best: { readonly id: NodeId; readonly agoMs: number } | null = null;
-  for (const other of state.links.values()) {
-    const peer = other.status?.peers.find((candidate) => candidate.id === link.nodeId);
-    const contactMs = peer?.lastContactMs ?? null;
-    if (other.verdict !== "live" || other.nodeId === null || contactMs === null) {
-      continue;
-    }
-    const agoMs = contactMs + (atMs - (other.lastHeardMs ?? atMs));
-    best = best === null || agoMs < best.agoMs ? { id: other.nodeId, agoMs } : best;
-  }
-  return best === null ? null : `${best.id} last heard it ${(best.agoMs / 1000).toFixed(1)} s ago`;
+  return { subject: link.nodeId, severity, text: lossText(state.links, link, atMs) };
 }
 
 function applyEvents(

@@ -186,7 +186,7 @@ function sameMembers(a: NodeStatus["members"], b: NodeStatus["members"]): boolea
 }
 
 /** What the end of a stream says about the node. */
-export function problemOf(error: Error): LinkProblem {
+function problemOf(error: Error): LinkProblem {
   if (!(error instanceof ConnectionError)) {
     return { verdict: "turnedAway", text: error.message };
   }

@@ -1,7 +1,7 @@
 import type { NodeLink } from "./node-link.ts";
 
 /** One bucket of the sparklines. */
-export const SAMPLE_INTERVAL_MS = 500;
+const SAMPLE_INTERVAL_MS = 500;
 
 /** Buckets kept: 30 s. */
 const SAMPLES_MAX = 60;

@@ -14,7 +14,7 @@ export function eventLines(
 }
 
 /** One event: time, glyph of its severity, node, sentence. */
-export function eventLine(line: FeedLine, columns: number, paint: Paint): string {
+function eventLine(line: FeedLine, columns: number, paint: Paint): string {
   const time = timeOfDay(line.atMs, "ms");
   const glyph = severityGlyph(line.severity);
   const times = line.times > 1 ? ` ×${line.times}` : "";

@@ -100,7 +100,7 @@ function leaderless(view: ClusterView): readonly string[] {
 }
 
 /** How many more nodes may be lost: the number that an operator wants first. */
-export function lossWords(safeLosses: number, long: boolean): string {
+function lossWords(safeLosses: number, long: boolean): string {
   if (!long) {
     return safeLosses === 0 ? "no loss safe" : `${safeLosses} loss${plural(safeLosses)} safe`;
   }

@@ -211,7 +211,7 @@ const WORDS: Readonly<Record<NodeCondition, string>> = {
 };
 
 /** A node's condition as a glyph and a word: "★ LEADER", "✗ down 12s", "◐ cand 2/3". */
-export function conditionWords(row: NodeRow, long: boolean): string {
+function conditionWords(row: NodeRow, long: boolean): string {
   const glyph = GLYPHS[row.condition];
   if (row.votes !== null) {
     const word = long && row.condition === "candidate" ? "candidate" : WORDS[row.condition];
