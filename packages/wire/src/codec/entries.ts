@@ -32,7 +32,8 @@ export function entryRecordBytes(entry: LogEntry): number {
 }
 
 /**
- * The records of `entries` in their order, owned by the caller.
+ * The records of `entries` in their order, owned by the caller: they fill an ArrayBuffer of their
+ * own, which may be transferred to another thread.
  *
  * @throws EncodeError where an index or term is not an integer from 1 to 2^53 - 1, or data is
  * larger than `ENTRY_DATA_MAX_BYTES`.

@@ -81,7 +81,8 @@ function copyFrame(head: Buffer, bytes: Uint8Array | null, bodyMaxBytes: number)
     writeBytesHeader(frame, head.length, bytesLength);
     frame.set(bytes, head.length + headerLength);
   }
-  return frame;
+  // Not a Buffer, whose slice() would share memory where every other Uint8Array's copies.
+  return new Uint8Array(frame.buffer, frame.byteOffset, frame.length);
 }
 
 function bytesHeaderLength(length: number): number {

@@ -50,7 +50,7 @@ function decodeAppendEntries(fields: Fields): AppendEntries {
   const records = asBytes(fields[7], "AppendEntries.entries");
   // A follower keeps entries for long: one copy for the run, so that they hold on to their own
   // bytes and not to the socket's whole chunk.
-  const entries = records.byteLength === 0 ? [] : decodeEntries(records.slice());
+  const entries = records.byteLength === 0 ? [] : decodeEntries(new Uint8Array(records));
   checkRun(entries, prevLogIndex, prevLogTerm, term);
   return {
     type: "AppendEntries",

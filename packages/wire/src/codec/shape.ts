@@ -12,7 +12,7 @@ export function asShape<T>(value: unknown, field: string, shape: Shape<T>): T {
   const map = asMap(value, field);
   const result: Partial<T> = {};
   for (const name of namesOf(shape)) {
-    result[name] = shape[name](ownValue(map, name), `${field}.${name}`);
+    result[name] = shape[name](map[name], `${field}.${name}`);
   }
   return result as T; // every name of the shape was filled in
 }
@@ -32,10 +32,6 @@ export function asMap(value: unknown, field: string): Readonly<Record<string, un
   if (typeof value !== "object" || value === null) throw badField(field, "a map");
   if (Array.isArray(value) || value instanceof Uint8Array) throw badField(field, "a map");
   return value as Readonly<Record<string, unknown>>;
-}
-
-function ownValue(map: Readonly<Record<string, unknown>>, name: string): unknown {
-  return Object.hasOwn(map, name) ? map[name] : undefined;
 }
 
 function namesOf<T>(shape: Shape<T>): (keyof T & string)[] {

@@ -5,7 +5,7 @@ import fc from "fast-check";
 
 import type { WireMessage } from "../../src/index.ts";
 import { decodeBody, encodeFrame, EncodeError, FRAME_BODY_MAX_BYTES } from "../../src/index.ts";
-import { encodeConfiguration, HELLO_BODY_MAX_BYTES } from "../../src/index.ts";
+import { encodeConfiguration, encodeEntries, HELLO_BODY_MAX_BYTES } from "../../src/index.ts";
 import { wireMessage } from "../arbitraries.ts";
 
 const PUT = { type: "Put", requestId: 1, key: Uint8Array.of(1) } as const;
@@ -14,13 +14,27 @@ test("encodeFrame: no later frame changes one that the caller holds", () => {
   fc.assert(
     fc.property(wireMessage, wireMessage, (first, second) => {
       const held = encodeFrame(first);
-      const expected = held.slice();
+      const expected = new Uint8Array(held);
       encodeFrame(second).fill(0xee);
       encodeConfiguration({ voters: ["n1"], votersOutgoing: [], learners: [] }).fill(0xee);
       encodeFrame(second);
-      assert.deepEqual(held.slice(), expected);
+      assert.deepEqual(held, expected);
     }),
   );
+});
+
+test("encodeConfiguration: no later encoding changes bytes that the caller holds", () => {
+  const held = encodeConfiguration({ voters: ["n1"], votersOutgoing: [], learners: [] });
+  const expected = new Uint8Array(held);
+  encodeConfiguration({ voters: ["n2"], votersOutgoing: [], learners: [] });
+  encodeFrame({ ...PUT, value: Uint8Array.of(9) });
+  assert.deepEqual(held, expected);
+});
+
+test("encodeEntries: its bytes fill an ArrayBuffer of their own", () => {
+  const data = Uint8Array.of(1);
+  const bytes = encodeEntries([{ index: 1, term: 1, kind: "command", data }]);
+  assert.equal(bytes.buffer.byteLength, bytes.byteLength);
 });
 
 test("encodeFrame: changes nothing in the message", () => {
@@ -34,13 +48,13 @@ test("encodeFrame: changes nothing in the message", () => {
 });
 
 test("encodeFrame: a frame shares no memory with the message's bytes", () => {
-  for (const size of [4, 300, 70_000]) {
+  for (const size of [4, 255, 256, 0xffff, 0x1_0000, 70_000]) {
     const value = new Uint8Array(size).fill(1);
     const frame = encodeFrame({ ...PUT, value });
     value.fill(2);
     const decoded = decodeBody(frame.subarray(4));
     assert.ok(decoded.type === "Put");
-    assert.ok(decoded.value.every((byte) => byte === 1));
+    assert.deepEqual(decoded.value, new Uint8Array(size).fill(1));
   }
 });
 
