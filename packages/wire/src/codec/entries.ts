@@ -27,7 +27,7 @@ const CHECKED_HEADER_BYTES = HEADER_BYTES - CHECKED_FROM;
 const KINDS: readonly EntryKind[] = ["noop", "command", "configuration"];
 
 /** Size of one entry's record, in bytes. */
-export function entryRecordBytes(entry: LogEntry): number {
+function entryRecordBytes(entry: LogEntry): number {
   return HEADER_BYTES + entry.data.byteLength;
 }
 
