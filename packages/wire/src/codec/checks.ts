@@ -5,10 +5,10 @@ import { isIdentifier } from "../ids.ts";
 export const TEXT_MAX_UNITS = 512;
 
 /** Longest `host:port`, in UTF-16 code units: a DNS name of 253, a colon, five digits. */
-export const ADDRESS_MAX_UNITS = 259;
+const ADDRESS_MAX_UNITS = 259;
 
 /** Longest client name, software version or name of a fact, in UTF-16 code units. */
-export const NAME_MAX_UNITS = 64;
+const NAME_MAX_UNITS = 64;
 
 /** Turns a decoded value into a checked one or throws {@link DecodeError} naming `field`. */
 export type Check<T> = (value: unknown, field: string) => T;
