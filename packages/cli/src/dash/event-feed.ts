@@ -74,7 +74,8 @@ function appendCommitted(
   const found = feed[at];
   const open = found?.committed ?? null;
   if (found !== undefined && open !== null) {
-    const committed = { from: Math.min(open.from, range.from), to: range.to };
+    // A node that is behind tells again what another one told: the line's start stays.
+    const committed = { from: open.from, to: range.to };
     return feed.with(at, { ...found, committed, text: committedText(committed) });
   }
   const from = known === null ? range.from : Math.max(range.from, known.to + 1);

@@ -206,7 +206,7 @@ function rowOf(
     votes: votesOf(condition, status, state.vitals.quorum),
     isStale: !isLive,
     status,
-    lag: lagOf(status, leader),
+    lag: lagOf(status, leader, peer),
     roundTripMs: isLive ? (peer?.roundTripMs ?? null) : null,
     progress: progressOf(peer),
     local,
@@ -239,10 +239,17 @@ function absenceOf(
     : { forMs: nowMs - (lost.lostAtMs ?? lost.sinceMs), note: noteOf(state, lost, nowMs) };
 }
 
-function lagOf(status: NodeStatus | null, leader: NodeStatus | null): number | null {
-  return status === null || leader === null
-    ? null
-    : Math.max(0, leader.lastLogIndex - status.lastLogIndex);
+/** The leader may know more of a log than the log's owner has told us yet. */
+function lagOf(
+  status: NodeStatus | null,
+  leader: NodeStatus | null,
+  peer: PeerStatus | null,
+): number | null {
+  if (status === null || leader === null) {
+    return null;
+  }
+  const known = Math.max(status.lastLogIndex, peer?.matchIndex ?? 0);
+  return Math.max(0, leader.lastLogIndex - known);
 }
 
 function conditionOf({ link, local, member }: KnownNode, state: ClusterState): NodeCondition {

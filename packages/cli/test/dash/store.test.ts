@@ -148,6 +148,21 @@ describe("store: events", () => {
     assert.equal(feedOf(cluster).at(-1), "all committed 1045");
   });
 
+  it("what a slower node tells again of commits does not reach back into earlier lines", () => {
+    const cluster = new SyntheticCluster(THREE);
+    cluster.report();
+    const commit = (id: string, firstIndex: number, lastIndex: number) => {
+      const details = { firstIndex, lastIndex };
+      cluster.events(id, [eventOf(lastIndex, "", { kind: "committed", details })]);
+    };
+    commit("n2", 1, 100);
+    cluster.pass(1_000);
+    commit("n2", 101, 200);
+    commit("n1", 50, 210);
+    const said = ["all committed 1–100 (100 entries)", "all committed 101–210 (110 entries)"];
+    assert.deepEqual(feedOf(cluster), said);
+  });
+
   it("repeats within a second become ×n", () => {
     const cluster = new SyntheticCluster(THREE);
     cluster.report();
