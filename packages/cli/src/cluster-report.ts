@@ -251,7 +251,7 @@ const MISSING_WORDS = [
 ] as const satisfies readonly (readonly [NodeHealth, string])[];
 
 /** `n1`, `n1 and n2`, `n1, n2 and n3`. */
-export function joinNames(names: readonly string[]): string {
+function joinNames(names: readonly string[]): string {
   const last = names.at(-1) ?? "";
   return names.length <= 1 ? last : `${names.slice(0, -1).join(", ")} and ${last}`;
 }

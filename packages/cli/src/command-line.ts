@@ -98,8 +98,8 @@ function globalOptionsOf(program: Command): GlobalOptions {
   return {
     endpoints: raw.endpoints ?? null,
     clusterName: raw.name ?? null,
+    clusterNameFlagged: program.getOptionValueSource("name") === "cli",
     timeoutMs: raw.timeout,
-    timeoutGiven: program.getOptionValueSource("timeout") !== "default",
     output: raw.output,
     color: raw.color,
     quiet: raw.quiet,

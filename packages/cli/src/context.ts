@@ -8,9 +8,9 @@ export interface GlobalOptions {
   readonly endpoints: readonly string[] | null;
   /** From `--name` or QUORATE_CLUSTER; null: not given. */
   readonly clusterName: string | null;
+  /** Whether the name was given by `--name`, which goes before QUORATE_ENDPOINTS. */
+  readonly clusterNameFlagged: boolean;
   readonly timeoutMs: number;
-  /** Whether somebody chose the timeout: `--timeout` or QUORATE_TIMEOUT. */
-  readonly timeoutGiven: boolean;
   readonly output: OutputFormat;
   readonly color: boolean;
   readonly quiet: boolean;

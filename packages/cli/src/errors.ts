@@ -1,6 +1,7 @@
 import { QuorateError } from "@quorate/wire";
 
 import type { ExitReason } from "./exit-codes.ts";
+import { jsonDocument } from "./output/json.ts";
 import type { Printer } from "./output/printer.ts";
 
 interface ErrorParts {
@@ -42,15 +43,6 @@ export function printError(printer: Printer, error: CommandError, exitCode: numb
     printer.error(`${errorLines(error, printer.paintError).join("\n")}\n`);
     return;
   }
-  printer.error(
-    `${JSON.stringify({
-      apiVersion: "quorate/v1",
-      kind: "Error",
-      code: error.code,
-      exitCode,
-      what: error.message,
-      why: error.why,
-      try: error.remedies,
-    })}\n`,
-  );
+  const fields = { code: error.code, exitCode, what: error.message };
+  printer.error(jsonDocument("Error", { ...fields, why: error.why, try: error.remedies }));
 }

@@ -7,7 +7,7 @@ import type { Target } from "./context.ts";
 import type { LocalNodeReport } from "./local-cluster/local-cluster.ts";
 
 /** A node without an answer counts as silent after this: loopback and local networks are faster. */
-export const STATUS_TIMEOUT_MS = 1_000;
+const STATUS_TIMEOUT_MS = 1_000;
 
 /** A node and where it is, before it was asked anything. */
 export interface KnownNode {

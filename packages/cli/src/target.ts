@@ -77,7 +77,10 @@ function localTarget(cluster: LocalCluster): Target {
   };
 }
 
-/** Whom to talk to: `--endpoints`, QUORATE_ENDPOINTS, the local cluster, 127.0.0.1:7001. */
+/**
+ * Whom to talk to: `--endpoints`, the cluster of `--name`, QUORATE_ENDPOINTS, the local cluster,
+ * 127.0.0.1:7001, in this order.
+ */
 export function resolveTarget(context: CommandContext): Target {
   const target = chooseTarget(context);
   context.printer.trace(`endpoints ${target.endpoints.join(",")}: ${target.rule}`);
@@ -85,10 +88,10 @@ export function resolveTarget(context: CommandContext): Target {
 }
 
 function chooseTarget(context: CommandContext): Target {
-  const { endpoints, clusterName } = context.options;
+  const { endpoints, clusterNameFlagged } = context.options;
   if (endpoints !== null) return { endpoints, rule: "from --endpoints", cluster: null };
   const fromEnvironment = context.environment["QUORATE_ENDPOINTS"] ?? "";
-  if (fromEnvironment !== "" && clusterName === null) {
+  if (fromEnvironment !== "" && !clusterNameFlagged) {
     return {
       endpoints: parseEndpoints(fromEnvironment, "QUORATE_ENDPOINTS"),
       rule: "from QUORATE_ENDPOINTS",

@@ -64,7 +64,10 @@ function notRunning(id: NodeId): CommandError {
   });
 }
 
+/** All or none: nothing is signalled where one of the nodes is not running. */
 function signalNodes(kill: Kill, ids: readonly NodeId[], before: ClusterReport): Killed[] {
+  const down = ids.find((id) => kill.cluster.node(id).state === "down");
+  if (down !== undefined) throw notRunning(down);
   return ids.map((id) => {
     const noted = kill.cluster.signal(id, kill.signal);
     if (noted === null) throw notRunning(id);
@@ -108,8 +111,9 @@ async function awaitFailover(
   const { timeoutMs } = kill.context.options;
   const ids = killed.map(({ id }) => id);
   const oldLeader = killed.find(({ before }) => before?.role === "leader")?.before ?? null;
-  const left = kill.watch.report();
-  if (left.lossesSafe < 0 && ids.length > 0) throw noQuorum(left);
+  const nodes = kill.cluster.nodes();
+  const left = nodes.filter((node) => node.state === "running").length;
+  if (left <= nodes.length / 2) throw noQuorum(kill.watch.report());
   const found = await kill.watch.until(
     (report) => {
       const leader = findSuccessor(report, ids, oldLeader?.term ?? null);

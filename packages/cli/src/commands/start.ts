@@ -82,12 +82,13 @@ async function waitForCatchUp(
   context: CommandContext,
   cluster: LocalCluster,
   ids: readonly NodeId[],
+  signal: AbortSignal,
 ): Promise<ClusterReport | null> {
   const running = cluster.nodes().filter((node) => node.state === "running").length;
   if (running < Math.floor(cluster.file.nodes.length / 2) + 1) return null;
   const watch = new ClusterWatch(targetOf(cluster));
   try {
-    return await reportCatchUp(context, watch, ids, null);
+    return await reportCatchUp(context, watch, ids, signal);
   } finally {
     await watch.close();
   }
@@ -101,15 +102,16 @@ export async function startNodes(
   options: StartOptions,
 ): Promise<void> {
   const { printer } = context;
+  const signal = context.interrupts.claim();
   const down = ids.filter((id) => cluster.node(id).state === "down");
   const launched = await launchNodes(cluster, down, {
     readyTimeoutMs: READY_TIMEOUT_MS,
-    signal: context.interrupts.claim(),
+    signal,
     reason: "quorate start",
   });
   printLaunched(context, cluster, launched);
   const report =
-    options.wait && down.length > 0 ? await waitForCatchUp(context, cluster, down) : null;
+    options.wait && down.length > 0 ? await waitForCatchUp(context, cluster, down, signal) : null;
   if (report !== null) printer.line(`${describeMargin(report)}.`);
   printer.document("StartResult", {
     started: launched.map(({ id }) => id),

@@ -95,7 +95,8 @@ async function launch(
     context.printer.line(launched.map(({ id, run }) => `${check} ${id} pid ${run.pid}`).join("  "));
     return launched;
   } catch (error) {
-    if (isNew) cluster.delete();
+    // The log of a node that could not start is kept: it says why.
+    if (isNew && signal.aborted) cluster.delete();
     throw error;
   }
 }

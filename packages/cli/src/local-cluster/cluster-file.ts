@@ -32,7 +32,7 @@ export interface ClusterFile {
   readonly bootstrapped: boolean;
 }
 
-export function clusterFilePath(stateRoot: string, name: string): string {
+function clusterFilePath(stateRoot: string, name: string): string {
   return join(stateRoot, name, "cluster.json");
 }
 

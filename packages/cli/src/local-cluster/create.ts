@@ -15,7 +15,7 @@ export interface RequestedShape {
   readonly directory: string | null;
 }
 
-export const LOCAL_HOST = "127.0.0.1";
+const LOCAL_HOST = "127.0.0.1";
 const NODE_COUNT_DEFAULT = 3;
 const BASE_PORT_DEFAULT = 7_001;
 const PORT_MAX = 65_535;

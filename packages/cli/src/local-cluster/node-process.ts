@@ -25,7 +25,7 @@ function daemonPath(): string {
 }
 
 /** Whether the node has never written anything durable. */
-export function isDataEmpty(dataDirectory: string): boolean {
+function isDataEmpty(dataDirectory: string): boolean {
   return !existsSync(dataDirectory) || readdirSync(dataDirectory).length === 0;
 }
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 
 /** Version of every JSON document that the command prints: a change of meaning makes a new one. */
-export const API_VERSION = "quorate/v1";
+const API_VERSION = "quorate/v1";
 
 export type JsonValue =
   | string

@@ -13,7 +13,7 @@ const STATE_TONES: Readonly<Record<LocalNodeReport["state"], Tone>> = {
 };
 
 /** Why a node is down, as far as this machine knows. */
-export function describeState(node: LocalNodeReport): string {
+function describeState(node: LocalNodeReport): string {
   if (node.state !== "down") return node.state;
   if (node.run === null) return "never started";
   if (node.run.lastExit !== null) return `down (${node.run.lastExit.reason})`;

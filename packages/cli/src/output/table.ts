@@ -1,4 +1,4 @@
-import stringWidth from "string-width";
+import { stripVTControlCharacters } from "node:util";
 
 /** Rows of cells under headings; numbers are told by their column, not by their looks. */
 export interface Table {
@@ -11,17 +11,22 @@ export interface TableColumn {
   readonly align?: "left" | "right";
 }
 
+/**
+ * Columns that a cell takes. Cells are names, numbers and plain words, and the last column alone
+ * may hold a path: what knows every script's widths takes longer to load than a status to ask for.
+ */
+function widthOf(text: string): number {
+  return Array.from(stripVTControlCharacters(text)).length;
+}
+
 function pad(text: string, width: number, column: TableColumn): string {
-  const fill = " ".repeat(Math.max(0, width - stringWidth(text)));
+  const fill = " ".repeat(Math.max(0, width - widthOf(text)));
   return column.align === "right" ? fill + text : text + fill;
 }
 
 function columnWidths(table: Table): number[] {
   return table.columns.map((column, offset) =>
-    Math.max(
-      stringWidth(column.heading),
-      ...table.rows.map((row) => stringWidth(row[offset] ?? "")),
-    ),
+    Math.max(widthOf(column.heading), ...table.rows.map((row) => widthOf(row[offset] ?? ""))),
   );
 }
 

@@ -164,3 +164,28 @@ test("kill: a recycled pid in a run file is never signalled", async (context) =>
   process.kill(stranger.pid, 0);
   process.kill(own.pid, 0);
 });
+
+test("kill: several nodes are signalled only if all of them run", async (context) => {
+  const quorate = await LocalQuorate.prepare(context);
+  await quorate.up();
+  await quorate.succeed("kill", "n3");
+  const { stderr } = await quorate.fail(1, "kill", "n1", "n3");
+  assert.match(stderr, /n3 is not running: nothing was signalled/u);
+  assert.equal(quorate.livingProcesses().length, 2);
+  const without = await quorate.fail(8, "kill", "leader", "--wait");
+  assert.match(without.stdout, /^Killed n\d \(leader of term \d+/u);
+  assert.match(without.stderr, /no leader can be elected: 1\/3 up, 2 are needed: no quorum/u);
+});
+
+test("targets: --name goes before QUORATE_ENDPOINTS, which goes before the local cluster", async (context) => {
+  const quorate = await LocalQuorate.prepare(context);
+  await quorate.up("-n", "1");
+  const environment = { QUORATE_ENDPOINTS: "127.0.0.1:1", QUORATE_TIMEOUT: "300ms" };
+  const endOf = async (...args: readonly string[]): Promise<number | null> => {
+    const [code] = (await once(quorate.spawn(args, environment), "exit")) as [number | null];
+    return code;
+  };
+  assert.equal(await endOf("status"), 4);
+  assert.equal(await endOf("status", "--name", "demo"), 0);
+  assert.equal(await endOf("status", "--endpoints", `127.0.0.1:${quorate.basePort}`), 0);
+});
