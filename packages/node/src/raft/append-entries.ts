@@ -57,6 +57,7 @@ function storeNewEntries(state: RaftState, request: AppendEntries): void {
     first.index > state.commitIndex,
     `entry ${first.index}@${first.term} of ${request.leaderId} contradicts the committed log`,
   );
+  state.outbox.dropAcknowledgements(first.index, state.persistence.handedSequence);
   log.replaceFrom(request.entries.slice(at));
   state.persistence.logChangedFrom(first.index);
 }

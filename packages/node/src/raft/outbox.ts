@@ -1,28 +1,50 @@
-import type { RequestId } from "@quorate/wire";
+import type { LogIndex, RequestId } from "@quorate/wire";
 import type { DeferredEnvelope, Envelope, ReadState } from "./output.ts";
 
 /** Collects what a group of steps asks for, until the driver takes it. */
 export class Outbox {
   messages: Envelope[] = [];
-  messagesAfterPersist: DeferredEnvelope[] = [];
   readStates: ReadState[] = [];
   abortedReads: RequestId[] = [];
+  #deferred: DeferredEnvelope[] = [];
 
-  get isEmpty(): boolean {
+  /** Whether there is anything to take, now that batches up to `handedSequence` are handed out. */
+  isEmpty(handedSequence: number): boolean {
     return (
       this.messages.length === 0 &&
-      this.messagesAfterPersist.length === 0 &&
       this.readStates.length === 0 &&
-      this.abortedReads.length === 0
+      this.abortedReads.length === 0 &&
+      !this.#deferred.some(({ afterSequence }) => afterSequence <= handedSequence)
     );
   }
 
-  /** What was collected is handed out: start over. */
+  /** What was collected is handed out: start over. See {@link takeDeferred} for the rest. */
   clear(): void {
     this.messages = [];
-    this.messagesAfterPersist = [];
     this.readStates = [];
     this.abortedReads = [];
+  }
+
+  /** Takes the messages whose batch is handed out. Until it is, what they promise may be cut. */
+  takeDeferred(handedSequence: number): DeferredEnvelope[] {
+    const taken = this.#deferred.filter(({ afterSequence }) => afterSequence <= handedSequence);
+    if (taken.length > 0) {
+      this.#deferred = this.#deferred.filter(({ afterSequence }) => afterSequence > handedSequence);
+    }
+    return taken;
+  }
+
+  /**
+   * The log was cut from `index` on. Acknowledgements of what was there, and is in no batch up to
+   * `handedSequence`, would promise entries that no disk will ever see.
+   */
+  dropAcknowledgements(index: LogIndex, handedSequence: number): void {
+    this.#deferred = this.#deferred.filter(
+      ({ afterSequence, message }) =>
+        afterSequence <= handedSequence ||
+        message.type !== "AppendEntriesReply" ||
+        message.matchIndex < index,
+    );
   }
 
   /**
@@ -30,9 +52,9 @@ export class Outbox {
    * waits for the same batch is replaced by the newer.
    */
   defer(envelope: DeferredEnvelope): void {
-    const last = this.messagesAfterPersist.at(-1);
-    if (last !== undefined && isCoveredBy(last, envelope)) this.messagesAfterPersist.pop();
-    this.messagesAfterPersist.push(envelope);
+    const last = this.#deferred.at(-1);
+    if (last !== undefined && isCoveredBy(last, envelope)) this.#deferred.pop();
+    this.#deferred.push(envelope);
   }
 }
 

@@ -52,7 +52,7 @@ export interface Envelope {
 
 /** A message that promises something which is not durable yet. */
 export interface DeferredEnvelope extends Envelope {
-  /** May leave only after the batch of this sequence is durable; it may not be handed out yet. */
+  /** May leave only after the batch of this sequence is durable: in flight, or in this output. */
   readonly afterSequence: number;
 }
 

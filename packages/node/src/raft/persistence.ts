@@ -35,6 +35,11 @@ export class Persistence {
     this.#firstUnhandedIndex = lastIndex + 1;
   }
 
+  /** The newest batch that was handed out; 0 before the first. */
+  get handedSequence(): number {
+    return this.#nextSequence - 1;
+  }
+
   /** The log was changed from `index` on: what was durable there is not what it holds now. */
   logChangedFrom(index: LogIndex): void {
     this.durableIndex = Math.min(this.durableIndex, index - 1);

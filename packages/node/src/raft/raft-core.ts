@@ -141,7 +141,7 @@ export class RaftCore {
     const state = this.#state;
     this.#prepare();
     return (
-      !state.outbox.isEmpty ||
+      !state.outbox.isEmpty(state.persistence.handedSequence) ||
       state.lastApplied < state.commitIndex ||
       state.persistence.isReady(state.hardState(), state.log)
     );
@@ -156,7 +156,7 @@ export class RaftCore {
     const committedEntries = this.#takeCommitted();
     const output: Output = {
       messages: outbox.messages,
-      messagesAfterPersist: outbox.messagesAfterPersist,
+      messagesAfterPersist: outbox.takeDeferred(state.persistence.handedSequence),
       persist,
       committedEntries,
       readStates: outbox.readStates,

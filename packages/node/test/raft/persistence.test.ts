@@ -21,12 +21,12 @@ test("Vote: the answer waits for the write of this vote, not for an earlier one 
   server.receive("n2", append(2, 1, 1));
   // The write of entry 2 is in flight; the vote is in the next.
   const vote = server.receive("n3", requestVote("n3", 2, [2, 1], true));
-  assert.deepEqual(vote.messages, []);
+  assert.deepEqual(vote, outputOf({}));
+  const first = server.persist();
   assert.deepEqual(
-    vote.messagesAfterPersist.map(({ afterSequence }) => afterSequence),
+    first.output.messagesAfterPersist.map(({ afterSequence }) => afterSequence),
     [2],
   );
-  const first = server.persist();
   assert.deepEqual(
     first.freed.map(({ message }) => message.type),
     ["AppendEntriesReply"],
@@ -77,12 +77,12 @@ test("ABA: the end of a write does not vouch for entries that replaced its own (
   server.receive("n3", { ...append(2, 2, 1), leaderId: "n3" });
   // … and the one of term 3 brings back an entry of term 1 at the same place.
   const third = { term: 3, prevLogIndex: 1, prevLogTerm: 1, entries: [entry(2, 1)] };
-  const output = server.receive("n2", appendEntries(third));
+  assert.deepEqual(server.receive("n2", appendEntries(third)), outputOf({}));
+  const first = server.persist();
   assert.deepEqual(
-    output.messagesAfterPersist.map(({ afterSequence }) => afterSequence),
+    first.output.messagesAfterPersist.map(({ afterSequence }) => afterSequence),
     [2],
   );
-  const first = server.persist();
   assert.equal(server.core.view().durableIndex, 1);
   assert.deepEqual(first.output.persist, {
     sequence: 2,
@@ -91,6 +91,21 @@ test("ABA: the end of a write does not vouch for entries that replaced its own (
   });
   server.persist();
   assert.equal(server.core.view().durableIndex, 2);
+});
+
+test("Acknowledgement: of entries that are cut before any write held them never leaves (§5.3)", () => {
+  const server = new ServerUnderTest({ log: [1] });
+  server.receive("n2", append(2, 1, 1));
+  // Entry 3 arrives while entry 2 is being written, and is replaced before it is written itself.
+  server.receive("n2", append(3, 1, 1));
+  server.receive("n3", { ...append(3, 2, 1), leaderId: "n3" });
+  const acknowledged = () =>
+    server.persist().freed.map(({ to, message }) => {
+      assert.equal(message.type, "AppendEntriesReply");
+      return [to, message.term, message.matchIndex];
+    });
+  assert.deepEqual(acknowledged(), [["n2", 1, 2]]);
+  assert.deepEqual(acknowledged(), [["n3", 2, 3]]);
 });
 
 test("Truncation: what was durable above it counts no more (Raft §5.3)", () => {
