@@ -1,4 +1,5 @@
 import { ListenError } from "@quorate/wire/net";
+import type { Logger } from "pino";
 import { readCommandLine } from "./config/command-line.ts";
 import type { CommandLine } from "./config/command-line.ts";
 import { ConfigError, formatConfigError } from "./config/config-error.ts";
@@ -27,7 +28,8 @@ function readArguments(args: readonly string[]): CommandLine | null {
 }
 
 async function run(config: NodeConfig): Promise<void> {
-  const log = createLogger(config);
+  const log = openLog(config);
+  if (log === null) return;
   endOnUnhandled(log);
   log.info({ config }, "starting");
   try {
@@ -48,6 +50,17 @@ async function run(config: NodeConfig): Promise<void> {
     log.fatal({ code: error.code, exitCode }, error.message);
     process.stderr.write(`error: ${error.message}\n`);
     process.exitCode = exitCode;
+  }
+}
+
+function openLog(config: NodeConfig): Logger | null {
+  try {
+    return createLogger(config);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : "unknown";
+    process.stderr.write(`error: the log cannot be opened: ${why}\n`);
+    process.exitCode = EXIT.io;
+    return null;
   }
 }
 

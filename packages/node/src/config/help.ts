@@ -30,6 +30,6 @@ Examples:
 
 Signals: SIGTERM and SIGINT hand leadership over, write what is pending and exit 0; a second one
 exits at once and loses nothing. Exit codes: 0 stopped, 2 configuration, 9 folder or port taken or
-of another cluster, 70 bug, 74 failed disk.
+of another cluster, 70 bug, 74 unusable folder; SIGABRT (134): a write to the disk failed.
 `;
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -127,6 +128,33 @@ test("quorated: a second signal while it stops ends it at once, and a restart fi
   assert.ok(get.type === "GetReply");
   assert.deepEqual(get.found?.value, bytes("v"));
   reader.close();
+});
+
+test("quorated: a failed write ends it with the reason, even if the log cannot be written", async (t) => {
+  if (spawnSync("prlimit", ["--version"]).error !== undefined) {
+    t.skip("prlimit, which makes writes fail, is not installed");
+    return;
+  }
+  const folder = temporaryFolder(t);
+  for (const logged of [true, false]) {
+    const [port] = await freePorts(1);
+    const flags = daemonFlags("n1", join(folder, String(logged)), `n1=127.0.0.1:${port}`);
+    const logFlags = logged ? [] : ["--log-file", join(folder, "n1.log")];
+    const daemon = new Daemon(t, [...flags, "--bootstrap", ...logFlags]);
+    await daemon.ready();
+    const client = await RawClient.connect(`127.0.0.1:${port}`);
+    assert.equal(await leaderAmong([client]), "n1");
+    // From now on every write to a file fails with EFBIG, and no core is dumped.
+    assert.equal(
+      spawnSync("prlimit", ["--pid", String(daemon.pid), "--fsize=1:1", "--core=0:0"]).status,
+      0,
+    );
+    client.send({ type: "Put", key: bytes("k"), value: new Uint8Array(100_000) });
+    assert.deepEqual(await daemon.ended, { code: null, signal: "SIGABRT" });
+    assert.ok(client.replies.every(({ type }) => type !== "PutReply"));
+    const told = daemon.log.find(({ level }) => level === "fatal")?.["code"];
+    assert.equal(told, logged ? "io" : undefined);
+  }
 });
 
 test("quorated: faults in its configuration are told at once and exit 2", async (t) => {
