@@ -54,3 +54,23 @@ export function readLogTail(path: string, count: number): LogRead {
   const { lines, endOffset } = readLogFrom(path, 0);
   return { lines: count === 0 ? [] : lines.slice(-count), endOffset };
 }
+
+/** The message of a log record of level error or fatal, or a plain `error:` line; else null. */
+function failureIn(line: string): string | null {
+  if (line.startsWith("error: ")) return line.slice("error: ".length);
+  if (!line.startsWith("{")) return null;
+  try {
+    const { level, msg } = JSON.parse(line) as { readonly level?: unknown; readonly msg?: unknown };
+    return (level === "error" || level === "fatal") && typeof msg === "string" ? msg : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What the newest start in these lines of a log says that went wrong; else its last lines. */
+export function failuresIn(lines: readonly string[]): string[] {
+  const start = lines.findLastIndex((line) => line.includes('"msg":"starting"'));
+  const newest = lines.slice(start + 1);
+  const failures = new Set(newest.map(failureIn).filter((failure) => failure !== null));
+  return failures.size > 0 ? [...failures] : newest.slice(-3);
+}

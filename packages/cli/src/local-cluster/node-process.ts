@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { CommandError } from "../errors.ts";
 import type { ClusterFile, LocalNode } from "./cluster-file.ts";
 import { addressOf } from "./cluster-file.ts";
-import { nodeLogPath, openNodeLog, readLogTail } from "./node-log.ts";
+import { failuresIn, nodeLogPath, openNodeLog, readLogTail } from "./node-log.ts";
 import { observeProcess } from "./process-identity.ts";
 import type { RunFile } from "./run-file.ts";
 import { writeRunFile } from "./run-file.ts";
@@ -19,6 +19,9 @@ export interface SpawnedNode {
   /** Rejects with what the log says when the process ends; never resolves. */
   readonly exited: Promise<never>;
 }
+
+/** Of the daemon: its port or its folder is held by another process, or of another cluster. */
+const CONFLICT_EXIT_CODE = 9;
 
 function daemonPath(): string {
   return fileURLToPath(import.meta.resolve("@quorate/node/quorated"));
@@ -107,17 +110,16 @@ function rejectAtExit(child: ChildProcess, node: LocalNode, nodeDirectory: strin
     child.once("error", reject);
     child.once("exit", (code, signal) => {
       const ending = signal === null ? `ended with code ${code ?? 0}` : `was ended by ${signal}`;
-      reject(startFailure(node, ending, nodeLogPath(nodeDirectory)));
+      const reason = code === CONFLICT_EXIT_CODE ? "localConflict" : "failed";
+      reject(
+        new CommandError(reason, `${node.id} ${ending} while starting`, {
+          why: failuresIn(readLogTail(nodeLogPath(nodeDirectory), 20).lines),
+          try: [`quorate logs ${node.id}`],
+        }),
+      );
     });
   });
   // Whoever does not wait for it any more must not be told.
   exited.catch(() => undefined);
   return exited;
-}
-
-function startFailure(node: LocalNode, ending: string, logPath: string): CommandError {
-  return new CommandError("failed", `${node.id} ${ending} while starting`, {
-    why: readLogTail(logPath, 3).lines,
-    try: [`quorate logs ${node.id}`, `less ${logPath}`],
-  });
 }

@@ -189,3 +189,15 @@ test("targets: --name goes before QUORATE_ENDPOINTS, which goes before the local
   assert.equal(await endOf("status", "--name", "demo"), 0);
   assert.equal(await endOf("status", "--endpoints", `127.0.0.1:${quorate.basePort}`), 0);
 });
+
+test("start: a node that cannot start says why, in its own words, once", async (context) => {
+  const quorate = await LocalQuorate.prepare(context);
+  await quorate.up();
+  await quorate.succeed("stop", "n1");
+  const database = join(quorate.nodeDirectory("n1"), "data", "raft.db");
+  writeFileSync(database, "not a database at all, but long enough to be looked at".repeat(100));
+  const { stderr } = await quorate.fail(1, "start", "n1");
+  assert.match(stderr, /^error: n1 ended with code \d+ while starting\n {2}why: {2}.*raft\.db/u);
+  assert.equal(stderr.trimEnd().split("\n").length, 3);
+  assert.equal((await quorate.status()).up, 2);
+});
