@@ -19,7 +19,6 @@ export function replicate(state: RaftState, leader: LeaderState): void {
  */
 export function sendHeartbeat(state: RaftState, leader: LeaderState, progress: Progress): void {
   if (progress.state === "probe" && progress.nextIndex <= state.log.lastIndex) {
-    progress.probeSent = false;
     sendNextEntries(state, leader, progress);
   } else {
     sendAppend(state, leader, progress, []);

@@ -97,6 +97,8 @@ test("Commitment: an entry of this term commits all before it, those of other le
 
 test("Commitment: the leader tells it in later AppendEntries, heartbeats included (§5.3)", () => {
   const server = new ServerUnderTest().lead();
+  // A heartbeat has just left: what tells the commit is not the next one.
+  assert.equal(server.tick().messages.length, 2);
   server.step((core) => core.propose(command("x")));
   server.persist();
   server.receive("n2", appendReply({ term: 1, prevLogIndex: 1, matchIndex: 2 }));
@@ -110,6 +112,8 @@ test("Commitment: the leader tells it in later AppendEntries, heartbeats include
     ["n2", 2],
     ["n3", 2],
   ]);
+  assert.equal(server.tick().messages.length, 2, "the heartbeat");
+  assert.deepEqual(server.tick(), outputOf({}), "told once");
 });
 
 test("Follower: applies what it learns to be committed, in log order (§5.3)", () => {

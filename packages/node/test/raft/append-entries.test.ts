@@ -110,6 +110,19 @@ test("Acknowledgement: of a new leader's heartbeat waits for the new term's writ
   assert.equal(output.messagesAfterPersist.length, 1);
 });
 
+test("Rejection: in a new term it waits for the term's write, as every promise does (§5.1)", () => {
+  const server = new ServerUnderTest({ log: [1] });
+  const output = server.receive(
+    "n2",
+    appendEntries({ term: 2, prevLogIndex: 3, prevLogTerm: 2, round: 1 }),
+  );
+  assert.deepEqual(output.messages, []);
+  assert.deepEqual(
+    server.persist().freed.map(({ message }) => message),
+    [appendReply({ term: 2, success: false, prevLogIndex: 3, conflictIndex: 2, round: 1 })],
+  );
+});
+
 test("Malformed: gaps, falling terms, terms to come and a wrong leader change nothing (§5.3)", () => {
   const requests = [
     { prevLogIndex: 1, prevLogTerm: 1, entries: [entry(3, 2)] },

@@ -43,6 +43,23 @@ test("Vote: the answer waits for the write of this vote, not for an earlier one 
   );
 });
 
+test("Vote: one in a term that is durable already is a write of its own (Raft §5.2, Figure 2)", () => {
+  const server = new ServerUnderTest({ currentTerm: 3 });
+  const output = server.receive("n2", requestVote("n2", 3));
+  const message = { type: "RequestVoteReply", term: 3, voteGranted: true } as const;
+  assert.deepEqual(
+    output,
+    outputOf({
+      messagesAfterPersist: [{ to: "n2", message, afterSequence: 1 }],
+      persist: {
+        sequence: 1,
+        hardState: { currentTerm: 3, votedFor: "n2", commitIndex: 0 },
+        entries: [],
+      },
+    }),
+  );
+});
+
 test("Vote: while a write of entries is in flight, a vote that is durable is told again at once", () => {
   const server = new ServerUnderTest({ log: [1], currentTerm: 2, votedFor: "n3" });
   server.receive("n3", {

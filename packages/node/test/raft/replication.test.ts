@@ -202,6 +202,15 @@ test("Stale answers: a repeated rejection does not move the probe again (Raft §
   assert.deepEqual(peer(server, "n2"), before);
 });
 
+test("Rejection: its hint never leads below what is known to match (Raft §5.3)", () => {
+  const server = new ServerUnderTest().lead();
+  proposeApart(server, 4);
+  server.receive("n2", appendReply({ term: 1, prevLogIndex: 2, matchIndex: 3 }));
+  const rejection = { term: 1, success: false, prevLogIndex: 4, conflictIndex: 1 };
+  const [probe] = sentTo("n2", server.receive("n2", appendReply(rejection)));
+  assert.deepEqual([probe?.prevLogIndex, probe?.entries.length], [3, 2]);
+});
+
 test("Impossible answers: beyond the log or the round, or of a stranger, they are ignored", () => {
   const server = new ServerUnderTest().lead();
   const before = server.core.view();
