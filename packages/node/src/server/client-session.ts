@@ -1,4 +1,10 @@
-import type { ClientReply, ClientRequest, RequestId, SubscribeRequest, WireMessage } from "@quorate/wire";
+import type {
+  ClientReply,
+  ClientRequest,
+  RequestId,
+  SubscribeRequest,
+  WireMessage,
+} from "@quorate/wire";
 import type { Connection, ConnectionHandlers } from "@quorate/wire/net";
 import { ConnectionError } from "@quorate/wire/net";
 import type { RequestRouter } from "./request-router.ts";

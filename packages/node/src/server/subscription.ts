@@ -168,7 +168,7 @@ export class Subscription implements TelemetryListener {
 }
 
 /** The fields of `after` that are not as they were in `before`. */
-export function changedFields(before: NodeStatus, after: NodeStatus): Partial<NodeStatus> {
+function changedFields(before: NodeStatus, after: NodeStatus): Partial<NodeStatus> {
   const changed = Object.entries(after).filter(([name, value]) => {
     return !isDeepStrictEqual(value, before[name as keyof NodeStatus]);
   });
