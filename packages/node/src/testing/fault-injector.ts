@@ -4,8 +4,8 @@ import type { SimNode } from "./sim-node.ts";
 import type { Fault, SimulationPlan } from "./simulation-plan.ts";
 
 const DOWN_MEAN_US = 250_000;
-const PAUSE_MEAN_US = 200_000;
-const PARTITION_MEAN_US = 500_000;
+const PAUSE_MEAN_US = 250_000;
+const PARTITION_MEAN_US = 600_000;
 
 /** Breaks a cluster at random moments, in the ways that its plan allows. */
 export class FaultInjector {
@@ -90,9 +90,11 @@ export class FaultInjector {
     this.#cut(others.slice(0, half), others.slice(half), "bridges");
   }
 
+  /** Paused as well, it comes back to a cluster that has gone on without it, and knows nothing. */
   #isolateLeader(): void {
     const leader = this.#cluster.leader();
     if (leader === null) return;
+    if (this.#plan.faults.has("pause") && this.#random.chance(0.5)) this.#pause(leader);
     this.#partition([leader], this.#random.chance(0.3) ? "oneWayPartitions" : "partitions");
   }
 

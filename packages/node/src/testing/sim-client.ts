@@ -11,6 +11,7 @@ import type { SimulationPlan } from "./simulation-plan.ts";
 const TO_NODE_MEAN_US = 200;
 /** Pause after a request that was not served, on average. */
 const RETREAT_MEAN_US = 20_000;
+const BURST_MAX_WRITES = 12;
 
 /** An operation that the client waits for, or has given up: it may be answered all the same. */
 interface Call {
@@ -20,7 +21,7 @@ interface Call {
 }
 
 /**
- * A client that does one thing at a time: it puts values that nobody else puts, deletes, and
+ * A client that does mostly one thing at a time: it puts values that nobody else puts, deletes, and
  * reads linearizably, through whichever node it believes to be of use, and never sends anything
  * twice. It checks every answer against the history.
  */
@@ -29,9 +30,13 @@ export class SimClient {
   readonly #cluster: SimCluster;
   readonly #plan: SimulationPlan;
   readonly #random: SeededRandom;
+  /** How likely it goes on with the node that was of use, or that it was pointed to. */
+  readonly #loyalty: number;
   #isActive = true;
   #target: SimNode;
   #operations = 0;
+  #ownKey: Uint8Array | null = null;
+  #isOwnKeyDeleted = false;
   #lastAcknowledgedSentUs = -1;
 
   constructor(name: string, cluster: SimCluster, plan: SimulationPlan, random: SeededRandom) {
@@ -39,6 +44,7 @@ export class SimClient {
     this.#cluster = cluster;
     this.#plan = plan;
     this.#random = random;
+    this.#loyalty = random.pick([0, 0.8, 0.99]);
     this.#target = random.pick(cluster.nodes);
   }
 
@@ -58,22 +64,24 @@ export class SimClient {
   #think(meanUs: number): void {
     this.#after(meanUs, () => {
       if (!this.#isActive) return;
-      this.#operations++;
       if (this.#random.chance(this.#plan.readChance)) this.#read();
-      else this.#write();
+      else this.#writeSome();
     });
   }
 
-  #write(): void {
-    const key = this.#drawKey();
-    const value = Buffer.from(`${this.#name}-${this.#operations}`, "latin1");
-    // A delete carries no value that would tell it from others: it is given a key of its own.
-    const isDelete = this.#random.chance(0.05);
-    const command = isDelete
-      ? encodeCommand({ kind: "delete", key: value })
-      : encodeCommand({ kind: "put", key, value });
+  /** Mostly one write; at times a burst, of which it waits for the last. */
+  #writeSome(): void {
+    const burst = this.#random.chance(0.15) ? this.#random.below(BURST_MAX_WRITES) : 0;
+    for (let sent = 0; sent < burst; sent++) this.#write({ waits: false });
+    this.#write({ waits: true });
+  }
+
+  #write({ waits }: { readonly waits: boolean }): void {
+    this.#operations++;
+    const [key, command] = this.#drawCommand();
     const node = this.#target;
     const call = this.#call(key, command);
+    call.isOver = !waits;
     this.#after(TO_NODE_MEAN_US, () => {
       const isHeard = node.propose(command, (outcome) => {
         this.#after(TO_NODE_MEAN_US, () => {
@@ -107,7 +115,7 @@ export class SimClient {
   }
 
   #read(): void {
-    const key = this.#drawKey();
+    const key = this.#drawReadKey();
     const node = this.#target;
     const call = this.#call(key, null);
     this.#after(TO_NODE_MEAN_US, () => {
@@ -150,12 +158,34 @@ export class SimClient {
     if (call.isOver) return;
     call.isOver = true;
     const hinted = usefulNode === null ? null : this.#cluster.node(usefulNode);
-    const follows = hinted !== null && this.#random.chance(0.8);
+    const follows = hinted !== null && this.#random.chance(this.#loyalty);
     this.#target = follows ? hinted : this.#random.pick(this.#cluster.nodes);
     this.#think(pauseMeanUs);
   }
 
-  #drawKey(): Uint8Array {
+  /** A command that nobody else sends, so that the log tells what became of it. */
+  #drawCommand(): readonly [key: Uint8Array, command: Uint8Array] {
+    const name = Buffer.from(`${this.#name}-${this.#operations}`, "latin1");
+    if (this.#random.chance(0.9)) {
+      const key = this.#drawSharedKey();
+      return [key, encodeCommand({ kind: "put", key, value: name })];
+    }
+    // A delete carries nothing that tells it from others: each is of a key of its own.
+    if (this.#ownKey === null || this.#isOwnKeyDeleted) {
+      this.#ownKey = name;
+      this.#isOwnKeyDeleted = false;
+      return [name, encodeCommand({ kind: "put", key: name, value: name })];
+    }
+    this.#isOwnKeyDeleted = true;
+    return [this.#ownKey, encodeCommand({ kind: "delete", key: this.#ownKey })];
+  }
+
+  #drawReadKey(): Uint8Array {
+    if (this.#ownKey !== null && this.#random.chance(0.2)) return this.#ownKey;
+    return this.#drawSharedKey();
+  }
+
+  #drawSharedKey(): Uint8Array {
     return Buffer.from(`key-${this.#random.below(this.#plan.keyCount)}`, "latin1");
   }
 

@@ -46,7 +46,7 @@ export class SimCluster implements SimWorld {
     this.#crashRandom = random.fork("crashes");
     const clockRandom = random.fork("clocks");
     this.nodes = plan.configuration.voters.map((nodeId) => {
-      const drift = plan.faults.has("clockDrift") ? clockRandom.between(-200, 200) : 0;
+      const drift = plan.faults.has("clockDrift") ? clockRandom.between(-400, 400) : 0;
       return new SimNode(this, {
         config: { ...plan.raft, nodeId },
         configuration: plan.configuration,

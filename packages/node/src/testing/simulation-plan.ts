@@ -7,7 +7,7 @@ import type { DiskSpeed } from "./sim-storage.ts";
 import { CALM_DISK } from "./sim-storage.ts";
 
 /** What a run may suffer. Each seed switches about half of them on (swarm testing). */
-export const FAULTS = [
+const FAULTS = [
   "crash",
   "crashDuringSync",
   "powerCut",
