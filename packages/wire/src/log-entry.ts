@@ -18,6 +18,13 @@ export interface LogEntry extends EntryId {
   readonly data: Uint8Array;
 }
 
+/** Where a member is reached. */
+export interface MemberAddress {
+  readonly id: NodeId;
+  /** `host:port`. */
+  readonly address: string;
+}
+
 /**
  * Who votes and who only listens. While a change is under way (joint consensus, Raft §6)
  * `votersOutgoing` holds C_old and `voters` C_new; otherwise `votersOutgoing` is empty.
@@ -27,4 +34,24 @@ export interface Configuration {
   readonly voters: readonly NodeId[];
   readonly votersOutgoing: readonly NodeId[];
   readonly learners: readonly NodeId[];
+  /** Learners that whoever leads makes voters as soon as they have caught up (Diss. §4.2.1). */
+  readonly staging: readonly NodeId[];
+  /** Where members are reached, sorted by id; a member whose address is not known has none. */
+  readonly addresses: readonly MemberAddress[];
+  /** Every id that was ever a member and is not any more: none of them may come back. */
+  readonly retired: readonly NodeId[];
+}
+
+/** A configuration from the parts that are not empty. */
+export function configurationOf(
+  parts: Partial<Configuration> & Pick<Configuration, "voters">,
+): Configuration {
+  return {
+    votersOutgoing: [],
+    learners: [],
+    staging: [],
+    addresses: [],
+    retired: [],
+    ...parts,
+  };
 }

@@ -1,5 +1,5 @@
 import type { LogIndex, NodeId, RequestId, Term } from "./ids.ts";
-import type { LogEntry } from "./log-entry.ts";
+import type { Configuration, LogEntry } from "./log-entry.ts";
 
 /** Raft Figure 2, RequestVote RPC. */
 export interface RequestVote {
@@ -91,6 +91,40 @@ export interface ReadIndexReply {
   readonly readIndex: LogIndex | null;
 }
 
+/**
+ * Raft Figure 13, InstallSnapshot RPC: one piece of a snapshot, whose first piece has offset 0. It
+ * also is a heartbeat.
+ */
+export interface InstallSnapshot {
+  readonly type: "InstallSnapshot";
+  readonly term: Term;
+  readonly leaderId: NodeId;
+  readonly lastIncludedIndex: LogIndex;
+  readonly lastIncludedTerm: Term;
+  /** The members at `lastIncludedIndex`. */
+  readonly configuration: Configuration;
+  /** Index of the entry that brought `configuration`; 0: it is the one of the bootstrap. */
+  readonly configurationIndex: LogIndex;
+  /** Tells the sender's file from another of the same index: only the same bytes can be resumed. */
+  readonly snapshotId: string;
+  readonly totalBytes: number;
+  readonly offset: number;
+  readonly data: Uint8Array;
+  /** This is the last piece. */
+  readonly done: boolean;
+}
+
+export interface InstallSnapshotReply {
+  readonly type: "InstallSnapshotReply";
+  readonly term: Term;
+  readonly lastIncludedIndex: LogIndex;
+  readonly snapshotId: string;
+  /** Where the next piece starts: what came before is stored. */
+  readonly nextOffset: number;
+  /** The log up to `lastIncludedIndex` is there and durable: by this snapshot, or anyway. */
+  readonly installed: boolean;
+}
+
 /** What servers say to each other. */
 export type RaftMessage =
   | RequestVote
@@ -101,4 +135,6 @@ export type RaftMessage =
   | AppendEntriesReply
   | TimeoutNow
   | ReadIndex
-  | ReadIndexReply;
+  | ReadIndexReply
+  | InstallSnapshot
+  | InstallSnapshotReply;

@@ -1,6 +1,5 @@
 import type { EntryId, LogEntry, LogIndex, Term, TermRun } from "@quorate/wire";
 import { assert } from "./assert.ts";
-import type { SnapshotPoint } from "./output.ts";
 
 /** What an entry is taken to weigh beside its data, when bytes are counted. */
 const ENTRY_OVERHEAD_BYTES = 32;
@@ -15,13 +14,18 @@ export function entrySizeBytes(entry: LogEntry): number {
  * fall along it.
  */
 export class RaftLog {
-  readonly #entries: LogEntry[];
-  readonly #beforeFirst: EntryId;
+  #entries: LogEntry[] = [];
+  #beforeFirst: EntryId;
 
-  constructor(snapshot: SnapshotPoint, entries: readonly LogEntry[]) {
-    this.#beforeFirst = { index: snapshot.lastIncludedIndex, term: snapshot.lastIncludedTerm };
-    this.#entries = [];
+  /** `entries` follow `beforeFirst`, the last entry that is in the log no more (0@0: none was). */
+  constructor(beforeFirst: EntryId, entries: readonly LogEntry[]) {
+    this.#beforeFirst = beforeFirst;
     this.replaceFrom(entries);
+  }
+
+  /** The last entry that was compacted: index and term 0 in a log that has all its entries. */
+  get beforeFirst(): EntryId {
+    return this.#beforeFirst;
   }
 
   get firstIndex(): LogIndex {
@@ -63,6 +67,20 @@ export class RaftLog {
     );
     this.#entries.length = first.index - this.firstIndex;
     for (const entry of entries) this.append(entry);
+  }
+
+  /** Forgets the entries up to `index`: a snapshot has them (Raft §7). */
+  compactTo(index: LogIndex): void {
+    const term = this.termAt(index);
+    assert(term !== null, `compacting to ${index}, which is not in the log`);
+    this.#entries = this.#entries.slice(index - this.#beforeFirst.index);
+    this.#beforeFirst = { index, term };
+  }
+
+  /** Forgets everything: the log starts after `beforeFirst`, which a snapshot holds (Raft §7). */
+  startAfter(beforeFirst: EntryId): void {
+    this.#entries = [];
+    this.#beforeFirst = beforeFirst;
   }
 
   /** Entries from `fromIndex` to `toIndex`, both included. */

@@ -34,6 +34,7 @@ import {
   statusCodec,
   subscribeCodec,
 } from "./requests.ts";
+import { installSnapshotCodec, installSnapshotReplyCodec } from "./snapshot.ts";
 import {
   streamDeltaCodec,
   streamEventsCodec,
@@ -58,6 +59,8 @@ const CODECS: { readonly [T in MessageType]: Codec<MessageOf<T>> } = {
   TimeoutNow: timeoutNowCodec,
   ReadIndex: readIndexCodec,
   ReadIndexReply: readIndexReplyCodec,
+  InstallSnapshot: installSnapshotCodec,
+  InstallSnapshotReply: installSnapshotReplyCodec,
   Get: getCodec,
   Put: putCodec,
   Delete: deleteCodec,

@@ -19,6 +19,8 @@ export const TYPE_CODES: Readonly<Record<MessageType, number>> = {
   TimeoutNow: 0x16,
   ReadIndex: 0x17,
   ReadIndexReply: 0x18,
+  InstallSnapshot: 0x19,
+  InstallSnapshotReply: 0x1a,
 
   Get: 0x20,
   Put: 0x21,
