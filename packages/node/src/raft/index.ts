@@ -10,8 +10,13 @@ export type {
   PersistBatch,
   ReadState,
   RecoveredState,
+  SnapshotAck,
+  SnapshotChunk,
   SnapshotPoint,
+  SnapshotSwitch,
 } from "./output.ts";
+export type { ConfigurationCodec } from "./configuration-log.ts";
+export type { ChangeRefusal, ChangeResult, ConfigurationTarget } from "./membership.ts";
 export type { PeerView, ProposeResult, RaftView, TransferResult } from "./raft-core.ts";
 export { RaftCore } from "./raft-core.ts";
 export { checkState, checkTransition } from "./invariants.ts";

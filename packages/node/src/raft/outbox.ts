@@ -1,11 +1,22 @@
-import type { LogIndex, RequestId } from "@quorate/wire";
-import type { DeferredEnvelope, Envelope, ReadState } from "./output.ts";
+import type { LogIndex, NodeId, RequestId } from "@quorate/wire";
+import type {
+  DeferredEnvelope,
+  Envelope,
+  ReadState,
+  SnapshotAck,
+  SnapshotChunk,
+  SnapshotPoint,
+} from "./output.ts";
 
 /** Collects what a group of steps asks for, until the driver takes it. */
 export class Outbox {
   messages: Envelope[] = [];
   readStates: ReadState[] = [];
   abortedReads: RequestId[] = [];
+  installed: SnapshotPoint | null = null;
+  snapshotChunks: SnapshotChunk[] = [];
+  snapshotsToSend: NodeId[] = [];
+  snapshotAcks: SnapshotAck[] = [];
   #deferred: DeferredEnvelope[] = [];
 
   /** Whether there is anything to take, now that batches up to `handedSequence` are handed out. */
@@ -14,6 +25,10 @@ export class Outbox {
       this.messages.length === 0 &&
       this.readStates.length === 0 &&
       this.abortedReads.length === 0 &&
+      this.installed === null &&
+      this.snapshotChunks.length === 0 &&
+      this.snapshotsToSend.length === 0 &&
+      this.snapshotAcks.length === 0 &&
       !this.#deferred.some(({ afterSequence }) => afterSequence <= handedSequence)
     );
   }
@@ -23,6 +38,10 @@ export class Outbox {
     this.messages = [];
     this.readStates = [];
     this.abortedReads = [];
+    this.installed = null;
+    this.snapshotChunks = [];
+    this.snapshotsToSend = [];
+    this.snapshotAcks = [];
   }
 
   /** Takes the messages whose batch is handed out. Until it is, what they promise may be cut. */

@@ -1,6 +1,6 @@
 import type { LogIndex } from "@quorate/wire";
 import { assert } from "./assert.ts";
-import type { HardState, PersistBatch } from "./output.ts";
+import type { HardState, PersistBatch, SnapshotSwitch } from "./output.ts";
 import type { RaftLog } from "./raft-log.ts";
 
 /** The stored hint of the commit point may lag this far before it is written along. */
@@ -26,7 +26,10 @@ export class Persistence {
   #handedHardState: HardState;
   #firstUnhandedIndex: LogIndex;
   #inFlight: InFlightBatch | null = null;
+  #inFlightTicks = 0;
   #nextSequence = 1;
+  #snapshot: SnapshotSwitch | null = null;
+  #clearsVoteFloor = false;
 
   constructor(hardState: HardState, lastIndex: LogIndex) {
     this.durable = hardState;
@@ -38,6 +41,33 @@ export class Persistence {
   /** The newest batch that was handed out; 0 before the first. */
   get handedSequence(): number {
     return this.#nextSequence - 1;
+  }
+
+  /** One tick of waiting for the batch in flight, if there is one. */
+  tick(): void {
+    if (this.#inFlight !== null) this.#inFlightTicks += 1;
+  }
+
+  /** Ticks that the disk has been at the batch in flight. */
+  get inFlightTicks(): number {
+    return this.#inFlightTicks;
+  }
+
+  /** The next batch switches to a snapshot; a newer one replaces one that is not handed out. */
+  switchTo(snapshot: SnapshotSwitch): void {
+    const dropsLog = !snapshot.keepsLog || this.#snapshot?.keepsLog === false;
+    this.#snapshot = { ...snapshot, keepsLog: !dropsLog };
+  }
+
+  /** The log went as a whole: what follows `lastIncludedIndex` is all new. */
+  logStartedAfter(lastIncludedIndex: LogIndex): void {
+    this.logChangedFrom(1);
+    this.#firstUnhandedIndex = lastIncludedIndex + 1;
+  }
+
+  /** The next batch forgets the vote floor. */
+  clearVoteFloor(): void {
+    this.#clearsVoteFloor = true;
   }
 
   /** The log was changed from `index` on: what was durable there is not what it holds now. */
@@ -60,7 +90,12 @@ export class Persistence {
   /** Whether {@link take} would give a batch. */
   isReady(hardState: HardState, log: RaftLog): boolean {
     if (this.#inFlight !== null) return false;
-    return this.#firstUnhandedIndex <= log.lastIndex || differ(hardState, this.#handedHardState);
+    return (
+      this.#firstUnhandedIndex <= log.lastIndex ||
+      this.#snapshot !== null ||
+      this.#clearsVoteFloor ||
+      differ(hardState, this.#handedHardState)
+    );
   }
 
   /** Hands out the next batch, or null while one is in flight or nothing changed. */
@@ -73,7 +108,12 @@ export class Persistence {
       sequence: this.#nextSequence,
       hardState: writesHardState ? hardState : null,
       entries: log.range(this.#firstUnhandedIndex, log.lastIndex),
+      snapshot: this.#snapshot,
+      clearsVoteFloor: this.#clearsVoteFloor,
     };
+    this.#snapshot = null;
+    this.#clearsVoteFloor = false;
+    this.#inFlightTicks = 0;
     this.#nextSequence += 1;
     if (writesHardState) this.#handedHardState = hardState;
     this.#firstUnhandedIndex = log.lastIndex + 1;
@@ -91,6 +131,7 @@ export class Persistence {
     assert(batch !== null, `batch ${sequence} is durable, none is in flight`);
     assert(batch.sequence === sequence, `batch ${sequence} is durable, not ${batch.sequence}`);
     this.#inFlight = null;
+    this.#inFlightTicks = 0;
     this.durableIndex = Math.max(this.durableIndex, batch.lastIndex);
     if (batch.hardState !== null) this.durable = batch.hardState;
   }

@@ -20,6 +20,14 @@ export interface RaftConfig {
   readonly inFlightMaxBytes: number;
   /** Bytes of uncommitted entries at which a leader refuses proposals; one always fits. */
   readonly uncommittedMaxBytes: number;
+  /** Entries that stay in the log below a snapshot, for followers that are a little behind. */
+  readonly trailingEntries: number;
+  /**
+   * Reads may be answered without a round for a while after one (Diss. §6.4.1). Voters then keep
+   * their loyalty to a leader for the whole election timeout, whatever they learn, and elections
+   * are not hurried. All members must agree on it.
+   */
+  readonly leaseReads: boolean;
   /** Bytes of committed entries handed out for applying at a time; one entry always fits. */
   readonly applyMaxBytes: number;
 }
@@ -33,6 +41,8 @@ export const RAFT_DEFAULTS: Omit<RaftConfig, "nodeId"> = {
   inFlightMaxBytes: 8 * 1024 * 1024,
   uncommittedMaxBytes: 64 * 1024 * 1024,
   applyMaxBytes: 1024 * 1024,
+  trailingEntries: 10_000,
+  leaseReads: false,
 };
 
 /** Ends with an InvariantError on a configuration that the daemon's own checks let through. */
