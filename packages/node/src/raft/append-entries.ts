@@ -1,18 +1,16 @@
 import type { AppendEntries, AppendEntriesReply, LogIndex, NodeId } from "@quorate/wire";
 import { assert } from "./assert.ts";
 import type { RaftState } from "./raft-state.ts";
-import { becomeFollower, resetElectionTimer } from "./raft-state.ts";
+import { becomeFollower, heardLeader } from "./raft-state.ts";
 
 /**
  * Receiver side of AppendEntries (Raft Figure 2). The term rule has run: `request.term` is
  * `currentTerm`, so its sender is the leader of this term, and a candidate gives up (Raft §5.2).
  */
 export function handleAppendEntries(state: RaftState, from: NodeId, request: AppendEntries): void {
-  if (request.leaderId !== from || !isWellFormed(request)) return;
+  if (request.leaderId !== from || !isWellFormed(state, request)) return;
   becomeFollower(state, request.leaderId);
-  state.leaderSilenceTicks = 0;
-  state.hurriedElections = 0;
-  resetElectionTimer(state);
+  heardLeader(state);
 
   if (!agreesBefore(state, request)) {
     state.sendWhenDurable(from, rejection(state, request), 0);
@@ -25,12 +23,18 @@ export function handleAppendEntries(state: RaftState, from: NodeId, request: App
   acknowledge(state, from, request, lastNewIndex);
 }
 
-/** Entries follow each other and `prevLogIndex`, their terms do not fall and are not to come. */
-function isWellFormed(request: AppendEntries): boolean {
+/**
+ * Entries follow each other and `prevLogIndex`, their terms do not fall and are not to come, they
+ * do not contradict the start of the log, which is committed, and configurations can be read.
+ */
+function isWellFormed(state: RaftState, request: AppendEntries): boolean {
+  const { beforeFirst } = state.log;
   let { prevLogIndex: index, prevLogTerm: term } = request;
   if (index === 0 && term !== 0) return false;
   for (const entry of request.entries) {
     if (entry.index !== index + 1 || entry.term < term) return false;
+    if (entry.index === beforeFirst.index && entry.term !== beforeFirst.term) return false;
+    if (!state.configurations.canRead(entry)) return false;
     ({ index, term } = entry);
   }
   return term <= request.term;
@@ -57,9 +61,7 @@ function storeNewEntries(state: RaftState, request: AppendEntries): void {
     first.index > state.commitIndex,
     `entry ${first.index}@${first.term} of ${request.leaderId} contradicts the committed log`,
   );
-  state.outbox.dropAcknowledgements(first.index, state.persistence.handedSequence);
-  log.replaceFrom(request.entries.slice(at));
-  state.persistence.logChangedFrom(first.index);
+  state.replaceEntries(request.entries.slice(at));
 }
 
 /**

@@ -52,7 +52,18 @@ export class ConfigurationLog {
     this.#placed.push({ index: entry.index, configuration });
   }
 
-  /** An entry for `configuration`. */
+  /** Whether `entry` is no configuration, or one that can be decoded. */
+  canRead(entry: LogEntry): boolean {
+    if (entry.kind !== "configuration") return true;
+    try {
+      this.#codec.decode(entry.data);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The data of an entry for `configuration`. */
   encode(configuration: Configuration): Uint8Array {
     return this.#codec.encode(configuration);
   }

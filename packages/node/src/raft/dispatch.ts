@@ -2,6 +2,7 @@ import type { NodeId, RaftMessage, Role } from "@quorate/wire";
 import { handleAppendEntries } from "./append-entries.ts";
 import { handlePreVoteReply, handleRequestVoteReply, handleTimeoutNow } from "./election.ts";
 import { handleAppendEntriesReply } from "./leader.ts";
+import { handleInstallSnapshot, handleInstallSnapshotReply } from "./install-snapshot.ts";
 import type { RaftState } from "./raft-state.ts";
 import { handleReadIndex, handleReadIndexReply, refuseReadIndex } from "./read-index.ts";
 import { handlePreVote, handleRequestVote } from "./request-vote.ts";
@@ -35,6 +36,8 @@ const HANDLERS: HandlerTable = {
     TimeoutNow: handleTimeoutNow,
     ReadIndex: refuseReadIndex,
     ReadIndexReply: handleReadIndexReply,
+    InstallSnapshot: handleInstallSnapshot,
+    InstallSnapshotReply: ignore,
   },
   preCandidate: {
     RequestVote: handleRequestVote,
@@ -46,6 +49,8 @@ const HANDLERS: HandlerTable = {
     TimeoutNow: handleTimeoutNow,
     ReadIndex: refuseReadIndex,
     ReadIndexReply: ignore,
+    InstallSnapshot: handleInstallSnapshot,
+    InstallSnapshotReply: ignore,
   },
   candidate: {
     RequestVote: handleRequestVote,
@@ -57,6 +62,8 @@ const HANDLERS: HandlerTable = {
     TimeoutNow: ignore,
     ReadIndex: refuseReadIndex,
     ReadIndexReply: ignore,
+    InstallSnapshot: handleInstallSnapshot,
+    InstallSnapshotReply: ignore,
   },
   leader: {
     RequestVote: handleRequestVote,
@@ -68,6 +75,8 @@ const HANDLERS: HandlerTable = {
     TimeoutNow: ignore,
     ReadIndex: handleReadIndex,
     ReadIndexReply: ignore,
+    InstallSnapshot: ignore,
+    InstallSnapshotReply: handleInstallSnapshotReply,
   },
 };
 

@@ -20,7 +20,7 @@ export function tickElection(state: RaftState): void {
  */
 function startPreVote(state: RaftState): void {
   if (state.hurriedElections > 0) state.hurriedElections -= 1;
-  if (!state.isVoter) {
+  if (!state.mayCampaign) {
     becomeFollower(state, null);
     resetElectionTimer(state);
     return;
@@ -54,7 +54,7 @@ export function handlePreVoteReply(state: RaftState, from: NodeId, reply: PreVot
  * and the own vote counts, once the vote is durable.
  */
 function startElection(state: RaftState, isTransfer: boolean): void {
-  assert(state.isVoter, "a server outside the configuration campaigns");
+  assert(state.mayCampaign, "a server campaigns that must not");
   abortReads(state);
   state.currentTerm += 1;
   state.votedFor = state.nodeId;
@@ -97,7 +97,7 @@ export function countOwnVote(state: RaftState): void {
 
 /** The leader hands over: campaign at once, without PreVote (Diss. §3.10). */
 export function handleTimeoutNow(state: RaftState, from: NodeId, message: TimeoutNow): void {
-  if (message.leaderId !== from || !state.isVoter) return;
+  if (message.leaderId !== from || !state.mayCampaign) return;
   startElection(state, true);
 }
 
@@ -106,7 +106,9 @@ export function handleTimeoutNow(state: RaftState, from: NodeId, message: Timeou
  * after a jitter that also puts the voters in an order, so that they rarely split the vote.
  */
 export function hurryElection(state: RaftState, peer: NodeId): void {
-  if (state.role !== "follower" || state.leaderId !== peer || !state.isVoter) return;
+  if (state.role !== "follower" || state.leaderId !== peer || !state.mayCampaign) return;
+  // A promise of loyalty is kept also to a leader that is gone: its lease may still be used.
+  if (state.config.leaseReads) return;
   becomeFollower(state, null);
   state.leaderSilenceTicks = state.config.electionTicks;
   state.hurriedElections = HURRIED_ELECTIONS;
@@ -114,7 +116,7 @@ export function hurryElection(state: RaftState, peer: NodeId): void {
     .filter((id) => id !== peer)
     .indexOf(state.nodeId);
   state.electionElapsedTicks = 0;
-  state.electionTimeoutTicks = 1 + 2 * place + state.random.below(2);
+  state.electionTimeoutTicks = 1 + 2 * Math.max(0, place) + state.random.below(2);
 }
 
 function countVote(state: RaftState, from: NodeId, granted: boolean): void {

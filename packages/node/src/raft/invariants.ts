@@ -45,6 +45,8 @@ function checkOrder(view: RaftView): void {
   assert(view.lastApplied <= view.commitIndex, "applied beyond commitIndex (Raft §5.3)");
   assert(view.commitIndex <= view.lastLogIndex, "committed beyond the log (Raft §5.3)");
   assert(view.durableIndex <= view.lastLogIndex, "durable beyond the log");
+  assert(view.snapshotIndex <= view.lastApplied, "a snapshot of what was not applied (Raft §7)");
+  assert(view.firstLogIndex <= view.snapshotIndex + 1, "a gap between snapshot and log (Raft §7)");
   assert(view.lastLogTerm <= view.currentTerm, "the log is of a later term than currentTerm");
 }
 

@@ -1,6 +1,7 @@
 import type { AppendEntriesReply, LogIndex, NodeId } from "@quorate/wire";
 import { assert } from "./assert.ts";
-import { continueTransfer, tickTransfer } from "./leadership-transfer.ts";
+import { continueTransfer, startTransfer, tickTransfer } from "./leadership-transfer.ts";
+import { settleConfiguration, tickMembers } from "./membership.ts";
 import type { Progress } from "./progress.ts";
 import { hasQuorum, quorumReached } from "./quorum.ts";
 import { entrySizeBytes } from "./raft-log.ts";
@@ -16,15 +17,35 @@ export function tickLeader(state: RaftState, leader: LeaderState): void {
     becomeFollower(state, null);
     return;
   }
+  if (state.isStalled && !yieldLeadership(state, leader)) return;
   tickTransfer(state, leader);
+  tickMembers(state, leader);
   leader.heartbeatElapsedTicks += 1;
   const isHeartbeatDue = leader.heartbeatElapsedTicks >= state.config.heartbeatTicks;
-  if (isHeartbeatDue) leader.heartbeatElapsedTicks = 0;
+  if (isHeartbeatDue) {
+    leader.heartbeatElapsedTicks = 0;
+    // A lease is renewed by rounds even when nobody reads.
+    if (state.config.leaseReads) leader.round += 1;
+  }
   for (const progress of leader.progress.values()) {
     if (isHeartbeatDue) sendHeartbeat(state, leader, progress);
     // A commit that no append carried reaches the followers within a tick.
     else if (progress.sentCommit < state.commitIndex) sendAppend(state, leader, progress, []);
   }
+}
+
+/**
+ * The disk of a leader that goes on without it would be missed by nobody until it is too late:
+ * hand over to somebody with a good one, or stop. Says whether this server still leads.
+ */
+function yieldLeadership(state: RaftState, leader: LeaderState): boolean {
+  if (leader.transfer !== null) return true;
+  if (!leader.triedToYield && startTransfer(state, null).kind === "started") {
+    leader.triedToYield = true;
+    return true;
+  }
+  becomeFollower(state, null);
+  return false;
 }
 
 /**
@@ -72,9 +93,11 @@ export function advanceCommitIndex(state: RaftState): void {
   const reached = quorumReached(state.configuration, (id) => matchIndexOf(state, leader, id));
   if (reached <= state.commitIndex || state.log.termAt(reached) !== state.currentTerm) return;
   for (const entry of state.log.range(state.commitIndex + 1, reached)) {
-    if (entry.index > leader.noopIndex) leader.uncommittedBytes -= entrySizeBytes(entry);
+    const isOwn = entry.kind === "command" && entry.index > leader.noopIndex;
+    if (isOwn) leader.uncommittedBytes -= entrySizeBytes(entry);
   }
   state.commitIndex = reached;
+  settleConfiguration(state);
 }
 
 function matchIndexOf(state: RaftState, leader: LeaderState, id: NodeId): LogIndex {

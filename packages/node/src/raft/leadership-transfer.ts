@@ -39,6 +39,17 @@ export function continueTransfer(state: RaftState, leader: LeaderState): void {
   state.send(transfer.target, { type: "TimeoutNow", term, leaderId });
 }
 
+/**
+ * A leader that is a member no more asks a voter that has the whole log to take over, so that the
+ * cluster need not wait for an election timeout (Diss. §4.2.2).
+ */
+export function handOverOnRetirement(state: RaftState, leader: LeaderState): void {
+  const { currentTerm: term, nodeId: leaderId } = state;
+  const target = bestTarget(state, leader);
+  if (target === null || leader.progress.get(target)?.matchIndex !== state.log.lastIndex) return;
+  state.send(target, { type: "TimeoutNow", term, leaderId });
+}
+
 /** Gives the transfer up when it takes longer than an election: the leader serves on. */
 export function tickTransfer(state: RaftState, leader: LeaderState): void {
   if (leader.transfer === null) return;

@@ -1,7 +1,6 @@
 import type { Configuration, LogIndex, MemberAddress, NodeId, Term } from "@quorate/wire";
-import { appendAsLeader } from "./leader-log.ts";
 import { handOverOnRetirement } from "./leadership-transfer.ts";
-import type { Progress } from "./progress.ts";
+import { Progress } from "./progress.ts";
 import { allMembers, isVoter, majorityOf } from "./quorum.ts";
 import type { LeaderState, RaftState } from "./raft-state.ts";
 import { becomeFollower } from "./raft-state.ts";
@@ -86,7 +85,7 @@ export function settleConfiguration(state: RaftState): void {
 export function tickMembers(state: RaftState, leader: LeaderState): void {
   for (const progress of [...leader.progress.values()]) {
     if (progress.departedTicks !== null) tickDeparted(state, leader, progress);
-    else if (state.configuration.staging.includes(progress.id)) tickStaging(state, leader, progress);
+    else if (state.configuration.staging.includes(progress.id)) tickStaging(state, progress);
   }
 }
 
@@ -99,8 +98,9 @@ export function followMembers(state: RaftState, leader: LeaderState): void {
     else progress.departedTicks ??= 0;
   }
   for (const id of members) {
-    if (!leader.progress.has(id)) leader.addFollower(id, state.log.lastIndex + 1);
+    if (!leader.progress.has(id)) leader.progress.set(id, new Progress(id, state.log.lastIndex));
   }
+  leader.progress = new Map([...leader.progress].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function refuseForState(
@@ -197,13 +197,13 @@ function appendConfiguration(
   configuration: Configuration,
 ): { index: LogIndex; term: Term } {
   const data = state.configurations.encode(configuration);
-  const { index, term } = appendAsLeader(state, "configuration", data);
+  const { index, term } = state.appendOwn("configuration", data);
   followMembers(state, leader);
   return { index, term };
 }
 
 /** A round ends when the learner has what the leader had at its start; the last one was short. */
-function tickStaging(state: RaftState, leader: LeaderState, progress: Progress): void {
+function tickStaging(state: RaftState, progress: Progress): void {
   const { catchUp } = progress;
   const { electionTicks } = state.config;
   catchUp.elapsedTicks += 1;
@@ -215,7 +215,6 @@ function tickStaging(state: RaftState, leader: LeaderState, progress: Progress):
   } else if (progress.silentTicks >= CATCH_UP_SILENCE_ELECTIONS * electionTicks) {
     unstage(state, progress.id);
   }
-  if (!leader.progress.has(progress.id)) return;
 }
 
 /** Refused while another change is under way; the next round ends soon. */

@@ -6,11 +6,20 @@ interface InFlight {
   readonly bytes: number;
 }
 
+/** Catching up of a learner that is to vote, in rounds (Diss. §4.2.1). */
+interface CatchUp {
+  /** The round ends when the follower has this entry. */
+  readonly targetIndex: LogIndex;
+  readonly rounds: number;
+  elapsedTicks: number;
+}
+
 /**
  * What a leader knows of one follower (Raft Figure 2, volatile state on leaders).
  *
  * `probe`: where the logs meet is not known; one AppendEntries at a time finds out.
  * `replicate`: they meet; AppendEntries are pipelined within a window (Diss. §10.2.2).
+ * `snapshot`: it needs entries that are in the log no more; a snapshot is on its way (Raft §7).
  */
 export class Progress {
   readonly id: NodeId;
@@ -18,7 +27,7 @@ export class Progress {
   matchIndex: LogIndex = 0;
   /** Next index to send. Invariant: matchIndex < nextIndex. */
   nextIndex: LogIndex;
-  state: "probe" | "replicate" = "probe";
+  state: "probe" | "replicate" | "snapshot" = "probe";
   /** In `probe`: an AppendEntries is out; the next goes with the heartbeat. */
   probeSent = false;
   /** Ticks since the follower last answered an AppendEntries, or since this server leads. */
@@ -27,6 +36,9 @@ export class Progress {
   ackedRound = 0;
   /** Highest `leaderCommit` sent. */
   sentCommit: LogIndex = 0;
+  catchUp: CatchUp = { targetIndex: 0, rounds: 0, elapsedTicks: 0 };
+  /** Ticks since it is no member any more; null: it is one. */
+  departedTicks: number | null = null;
   #inFlight: InFlight[] = [];
   #inFlightBytes = 0;
 
@@ -58,6 +70,24 @@ export class Progress {
     this.nextIndex = lastIndex + 1;
     this.#inFlight.push({ lastIndex, bytes });
     this.#inFlightBytes += bytes;
+  }
+
+  /** The entries that it needs next are gone: nothing but heartbeats until the snapshot is there. */
+  awaitSnapshot(): void {
+    this.probeFrom(this.matchIndex + 1);
+    this.state = "snapshot";
+  }
+
+  /** The follower has everything up to `index`, the last one of a snapshot. */
+  snapshotInstalled(index: LogIndex): void {
+    this.matchIndex = Math.max(this.matchIndex, index);
+    if (this.state === "snapshot") this.probeFrom(this.matchIndex + 1);
+    else this.nextIndex = Math.max(this.nextIndex, this.matchIndex + 1);
+  }
+
+  /** A round of catching up begins: it ends when the follower has `targetIndex`. */
+  startCatchUpRound(targetIndex: LogIndex): void {
+    this.catchUp = { targetIndex, rounds: this.catchUp.rounds + 1, elapsedTicks: 0 };
   }
 
   /** The follower holds the log durably up to `matchIndex`, and agrees with it up to `agreedIndex`. */

@@ -1,6 +1,7 @@
 import type {
   AppendEntriesReply,
   Configuration,
+  EntryId,
   LogEntry,
   LogIndex,
   NodeId,
@@ -11,11 +12,15 @@ import type {
   TermRun,
 } from "@quorate/wire";
 import { dispatch } from "./dispatch.ts";
+import type { ConfigurationCodec } from "./configuration-log.ts";
 import { countOwnVote, hurryElection, tickElection } from "./election.ts";
+import { acknowledgeChunk, compactLog, installSnapshot } from "./install-snapshot.ts";
 import { advanceCommitIndex, loseFollower, tickLeader } from "./leader.ts";
 import type { TransferResult } from "./leadership-transfer.ts";
 import { startTransfer } from "./leadership-transfer.ts";
-import type { Output, RecoveredState } from "./output.ts";
+import type { ChangeOptions, ChangeResult, ConfigurationTarget } from "./membership.ts";
+import { changeMembers } from "./membership.ts";
+import type { Output, RecoveredState, SnapshotChunk, SnapshotPoint } from "./output.ts";
 import type { RaftConfig } from "./raft-config.ts";
 import { assertRaftConfig } from "./raft-config.ts";
 import { entrySizeBytes } from "./raft-log.ts";
@@ -39,10 +44,14 @@ export interface PeerView {
   readonly id: NodeId;
   readonly matchIndex: LogIndex;
   readonly nextIndex: LogIndex;
-  readonly state: "probe" | "replicate";
+  readonly state: "probe" | "replicate" | "snapshot";
   readonly inFlightMessages: number;
   readonly inFlightBytes: number;
   readonly recentlyActive: boolean;
+  /** Rounds of catching up that a staging learner has had. */
+  readonly catchUpRounds: number;
+  /** It is a member no more, and is being told so. */
+  readonly isDeparting: boolean;
 }
 
 /** A copy of the state that may be shown and compared. */
@@ -59,6 +68,17 @@ export interface RaftView {
   readonly lastLogTerm: Term;
   readonly durableIndex: LogIndex;
   readonly configuration: Configuration;
+  /** Names the configuration: the index of its entry. */
+  readonly configurationIndex: LogIndex;
+  /** Last index of the newest snapshot; 0: there is none. */
+  readonly snapshotIndex: LogIndex;
+  /** Whether the disk has been at one batch for longer than an election may take. */
+  readonly isStalled: boolean;
+  /** See {@link RecoveredState}. */
+  readonly voteFloor: EntryId | null;
+  /** A leader's newest confirmation round, and the newest that a quorum has echoed; else 0. */
+  readonly round: number;
+  readonly confirmedRound: number;
   /** Votes or pre-votes so far; null where there is no campaign. */
   readonly votesGranted: number | null;
   readonly electionTicksLeft: number;
@@ -75,16 +95,23 @@ export interface RaftView {
  */
 export class RaftCore {
   readonly #state: RaftState;
+  #applyingIsPaused = false;
 
   /** Starts as a follower with what the disk held (Raft §5.2). */
-  constructor(config: RaftConfig, recovered: RecoveredState, random: Random) {
+  constructor(
+    config: RaftConfig,
+    recovered: RecoveredState,
+    random: Random,
+    codec: ConfigurationCodec,
+  ) {
     assertRaftConfig(config);
-    this.#state = new RaftState(config, recovered, random);
+    this.#state = new RaftState(config, recovered, random, codec);
   }
 
   /** A fixed span of time has passed; the driver decides how long it is. */
   tick(): void {
     const state = this.#state;
+    state.persistence.tick();
     tickForwardedReads(state);
     if (state.leader === null) tickElection(state);
     else tickLeader(state, state.leader);
@@ -109,6 +136,43 @@ export class RaftCore {
     const entry = state.appendOwn("command", data);
     leader.uncommittedBytes += entrySizeBytes(entry);
     return { kind: "accepted", index: entry.index, term: entry.term };
+  }
+
+  /** Begins a change of members (Raft §6); it goes on by itself, whoever leads. */
+  changeMembers(target: ConfigurationTarget, options: ChangeOptions): ChangeResult {
+    return changeMembers(this.#state, target, options);
+  }
+
+  /**
+   * Where a read may be answered without a round, if the driver knows by its clock that the lease
+   * of the last confirmed round still runs (Diss. §6.4.1); null: it may not.
+   */
+  leaseReadIndex(): LogIndex | null {
+    const { leader, commitIndex } = this.#state;
+    if (leader === null || leader.transfer !== null) return null;
+    return commitIndex >= leader.noopIndex ? commitIndex : null;
+  }
+
+  /** The state at `index` is in a durable file: compacts the log. Null: an older or the same one. */
+  snapshotTaken(index: LogIndex): SnapshotPoint | null {
+    return compactLog(this.#state, index);
+  }
+
+  /** The bytes before `nextOffset` of the snapshot that `chunk` is a piece of are stored. */
+  snapshotChunkStored(chunk: SnapshotChunk, nextOffset: number): void {
+    acknowledgeChunk(this.#state, { ...chunk, nextOffset });
+  }
+
+  /** The snapshot whose last piece is `chunk` is whole and durable. Says whether it is installed. */
+  snapshotReceived({ from, message }: SnapshotChunk): boolean {
+    return installSnapshot(this.#state, from, message);
+  }
+
+  /**
+   * While the state machine takes in a snapshot nothing is given out to be applied.
+   */
+  pauseApplying(isPaused: boolean): void {
+    this.#applyingIsPaused = isPaused;
   }
 
   /** Asks for a linearizable read; an output answers it by this id, at once or later, or aborts it. */
@@ -142,7 +206,7 @@ export class RaftCore {
     this.#prepare();
     return (
       !state.outbox.isEmpty(state.persistence.handedSequence) ||
-      state.lastApplied < state.commitIndex ||
+      (state.lastApplied < state.commitIndex && !this.#applyingIsPaused) ||
       state.persistence.isReady(state.hardState(), state.log)
     );
   }
@@ -161,6 +225,10 @@ export class RaftCore {
       committedEntries,
       readStates: outbox.readStates,
       abortedReads: outbox.abortedReads,
+      installed: outbox.installed,
+      snapshotChunks: outbox.snapshotChunks,
+      snapshotsToSend: outbox.snapshotsToSend,
+      snapshotAcks: outbox.snapshotAcks,
     };
     outbox.clear();
     return output;
@@ -182,6 +250,12 @@ export class RaftCore {
       lastLogTerm: log.lastTerm,
       durableIndex: state.persistence.durableIndex,
       configuration: state.configuration,
+      configurationIndex: state.configurations.currentIndex,
+      snapshotIndex: state.snapshot.lastIncludedIndex,
+      isStalled: state.isStalled,
+      voteFloor: state.voteFloor,
+      confirmedRound: state.leader?.confirmedRound ?? 0,
+      round: state.leader?.round ?? 0,
       votesGranted: this.#votesGranted(),
       electionTicksLeft: Math.max(0, state.electionTimeoutTicks - state.electionElapsedTicks),
       electionTimeoutTicks: state.electionTimeoutTicks,
@@ -245,6 +319,10 @@ export class RaftCore {
         round: message.round,
       };
       state.sendWhenDurable(from, reply, 0);
+    } else if (message.type === "InstallSnapshot") {
+      const { lastIncludedIndex, snapshotId } = message;
+      const reply = { term, lastIncludedIndex, snapshotId, nextOffset: 0, installed: false };
+      state.sendWhenDurable(from, { type: "InstallSnapshotReply", ...reply }, 0);
     } else if (message.type === "ReadIndex") {
       refuseReadIndex(state, from, message);
     }
@@ -260,7 +338,9 @@ export class RaftCore {
 
   #takeCommitted(): LogEntry[] {
     const state = this.#state;
-    if (state.lastApplied === state.commitIndex) return [];
+    // A snapshot in this output comes first; the driver pauses while it takes it in.
+    const isBlocked = this.#applyingIsPaused || state.outbox.installed !== null;
+    if (isBlocked || state.lastApplied === state.commitIndex) return [];
     const fromIndex = state.lastApplied + 1;
     const entries = state.log.rangeWithin(fromIndex, state.commitIndex, state.config.applyMaxBytes);
     state.lastApplied += entries.length;
@@ -284,6 +364,8 @@ export class RaftCore {
       inFlightMessages: progress.inFlightMessages,
       inFlightBytes: progress.inFlightBytes,
       recentlyActive: progress.wasHeardWithin(config.electionTicks),
+      catchUpRounds: progress.catchUp.rounds,
+      isDeparting: progress.departedTicks !== null,
     }));
   }
 }

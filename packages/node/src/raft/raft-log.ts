@@ -9,6 +9,11 @@ export function entrySizeBytes(entry: LogEntry): number {
   return entry.data.byteLength + ENTRY_OVERHEAD_BYTES;
 }
 
+/** Whether a log that ends at `end` is at least as up to date as one that ends at `other` (§5.4.1). */
+export function isAsUpToDate(end: EntryId, other: EntryId): boolean {
+  return end.term === other.term ? end.index >= other.index : end.term > other.term;
+}
+
 /**
  * The log above the last snapshot, in memory (Raft §5.3). Indexes are contiguous and terms never
  * fall along it.
@@ -103,8 +108,7 @@ export class RaftLog {
 
   /** Whether a log that ends at `last` is at least as complete as this one (Raft §5.4.1). */
   isUpToDate(last: EntryId): boolean {
-    if (last.term !== this.lastTerm) return last.term > this.lastTerm;
-    return last.index >= this.lastIndex;
+    return isAsUpToDate(last, { index: this.lastIndex, term: this.lastTerm });
   }
 
   /** First index of the run of entries of one term that `index` belongs to. */

@@ -1,5 +1,6 @@
 import type {
   Configuration,
+  EntryId,
   LogEntry,
   LogIndex,
   NodeId,
@@ -9,12 +10,14 @@ import type {
   Term,
 } from "@quorate/wire";
 import { assert } from "./assert.ts";
-import type { HardState, RecoveredState } from "./output.ts";
+import type { ConfigurationCodec } from "./configuration-log.ts";
+import { ConfigurationLog } from "./configuration-log.ts";
+import type { HardState, RecoveredState, SnapshotPoint } from "./output.ts";
 import { Outbox } from "./outbox.ts";
 import { Persistence } from "./persistence.ts";
 import { Progress } from "./progress.ts";
 import { allMembers, isVoter } from "./quorum.ts";
-import { RaftLog } from "./raft-log.ts";
+import { isAsUpToDate, RaftLog } from "./raft-log.ts";
 import type { RaftConfig } from "./raft-config.ts";
 import type { Random } from "./random.ts";
 
@@ -34,16 +37,21 @@ export interface ReadRound {
 
 /** What only a leader has; made anew at each election (Raft Figure 2). */
 export interface LeaderState {
-  readonly progress: ReadonlyMap<NodeId, Progress>;
+  /** Everybody who is sent the log, sorted by id. */
+  progress: Map<NodeId, Progress>;
   /** The index of this term's no-op: nothing is read or handed over before it is committed. */
   readonly noopIndex: LogIndex;
   heartbeatElapsedTicks: number;
   /** Number of the newest confirmation round; every AppendEntries carries it. */
   round: number;
+  /** Highest round that a quorum has echoed. */
+  confirmedRound: number;
   roundInFlight: ReadRound | null;
   waitingReads: PendingRead[];
   transfer: { readonly target: NodeId; elapsedTicks: number; timeoutNowSent: boolean } | null;
   uncommittedBytes: number;
+  /** The disk stalled, and handing over was tried. */
+  triedToYield: boolean;
 }
 
 /** A read that this follower sent to its leader. */
@@ -65,7 +73,10 @@ export class RaftState {
   currentTerm: Term;
   votedFor: NodeId | null;
   readonly log: RaftLog;
-  readonly configuration: Configuration;
+  readonly configurations: ConfigurationLog;
+  snapshot: SnapshotPoint;
+  /** See {@link RecoveredState}; null once the log is whole again. */
+  voteFloor: EntryId | null;
 
   // Volatile state on all servers.
   commitIndex: LogIndex;
@@ -91,22 +102,41 @@ export class RaftState {
   // Volatile state on leaders.
   leader: LeaderState | null = null;
 
-  constructor(config: RaftConfig, recovered: RecoveredState, random: Random) {
+  constructor(
+    config: RaftConfig,
+    recovered: RecoveredState,
+    random: Random,
+    codec: ConfigurationCodec,
+  ) {
+    const { snapshot, beforeFirst, entries } = recovered;
     this.config = config;
     this.random = random;
     this.currentTerm = recovered.hardState.currentTerm;
     this.votedFor = recovered.hardState.votedFor;
-    this.configuration = recovered.snapshot.configuration;
-    this.log = new RaftLog(recovered.snapshot, recovered.entries);
+    this.snapshot = snapshot;
+    this.voteFloor = recovered.voteFloor;
+    this.log = new RaftLog(beforeFirst, entries);
+    const base = { index: snapshot.configurationIndex, configuration: snapshot.configuration };
+    this.configurations = new ConfigurationLog(codec, base, entries);
     assert(this.log.lastTerm <= this.currentTerm, "the log is of a later term than currentTerm");
-    this.commitIndex = Math.max(
-      recovered.hardState.commitIndex,
-      recovered.snapshot.lastIncludedIndex,
+    assert(
+      beforeFirst.index <= snapshot.lastIncludedIndex &&
+        snapshot.lastIncludedIndex <= this.log.lastIndex,
+      "the log does not meet the snapshot",
     );
-    assert(this.commitIndex <= this.log.lastIndex, "commitIndex is beyond the log");
-    this.lastApplied = recovered.snapshot.lastIncludedIndex;
+    const { commitIndex } = recovered.hardState;
+    assert(
+      commitIndex <= this.log.lastIndex || this.voteFloor !== null,
+      "commitIndex is beyond the log",
+    );
+    this.commitIndex = Math.max(
+      Math.min(commitIndex, this.log.lastIndex),
+      snapshot.lastIncludedIndex,
+    );
+    this.lastApplied = snapshot.lastIncludedIndex;
     this.persistence = new Persistence(recovered.hardState, this.log.lastIndex);
-    this.leaderSilenceTicks = config.electionTicks;
+    // With leases a restarted voter may have promised its loyalty just before it went down.
+    this.leaderSilenceTicks = config.leaseReads ? 0 : config.electionTicks;
     this.electionTimeoutTicks = drawElectionTimeout(this);
     this.nextReadId = random.below(2 ** 48);
   }
@@ -115,8 +145,24 @@ export class RaftState {
     return this.config.nodeId;
   }
 
-  get isVoter(): boolean {
-    return isVoter(this.configuration, this.nodeId);
+  /** The configuration in force: the latest in the log, committed or not (Raft §6). */
+  get configuration(): Configuration {
+    return this.configurations.current;
+  }
+
+  /** Whether the disk has been at one batch for longer than an election may take. */
+  get isStalled(): boolean {
+    return this.persistence.inFlightTicks >= this.config.electionTicks;
+  }
+
+  /**
+   * Whether this server may try to lead. A voter may; so may one that a change removes, until the
+   * change is committed (Diss. §4.2.2). Not one whose disk hangs, or whose log was damaged.
+   */
+  get mayCampaign(): boolean {
+    if (this.isStalled || this.voteFloor !== null) return false;
+    const committed = this.configurations.at(this.commitIndex).configuration;
+    return isVoter(this.configuration, this.nodeId) || isVoter(committed, this.nodeId);
   }
 
   hardState(): HardState {
@@ -148,8 +194,31 @@ export class RaftState {
   appendOwn(kind: LogEntry["kind"], data: Uint8Array): LogEntry {
     const entry = { index: this.log.lastIndex + 1, term: this.currentTerm, kind, data };
     this.log.append(entry);
+    this.configurations.appended(entry);
     this.persistence.logChangedFrom(entry.index);
     return entry;
+  }
+
+  /** Replaces what the log holds from `entries[0].index` on by the leader's entries. */
+  replaceEntries(entries: readonly LogEntry[]): void {
+    const first = entries[0];
+    if (first === undefined) return;
+    this.outbox.dropAcknowledgements(first.index, this.persistence.handedSequence);
+    this.log.replaceFrom(entries);
+    this.configurations.cutFrom(first.index);
+    for (const entry of entries) this.configurations.appended(entry);
+    this.persistence.logChangedFrom(first.index);
+    this.liftVoteFloor();
+  }
+
+  /** The log is as up to date as the one that damage cut: this server votes like any other again. */
+  liftVoteFloor(): void {
+    const { voteFloor, log } = this;
+    if (voteFloor === null) return;
+    const end = { index: log.lastIndex, term: log.lastTerm };
+    if (!isAsUpToDate(end, voteFloor)) return;
+    this.voteFloor = null;
+    this.persistence.clearVoteFloor();
   }
 }
 
@@ -188,11 +257,20 @@ export function becomeLeader(state: RaftState): void {
     noopIndex: state.log.lastIndex + 1,
     heartbeatElapsedTicks: 0,
     round: 0,
+    confirmedRound: 0,
     roundInFlight: null,
     waitingReads: [],
     transfer: null,
     uncommittedBytes: 0,
+    triedToYield: false,
   };
+}
+
+/** The leader of this term was heard: no election for a while. */
+export function heardLeader(state: RaftState): void {
+  state.leaderSilenceTicks = 0;
+  state.hurriedElections = 0;
+  resetElectionTimer(state);
 }
 
 /** Begins a new wait for the leader, of a length drawn anew (Raft §5.2). */

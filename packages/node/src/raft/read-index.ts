@@ -70,11 +70,12 @@ export function startReadRound(state: RaftState, leader: LeaderState): void {
 /** Releases the reads of a round that a quorum has echoed: this server led after it began. */
 export function confirmReads(state: RaftState, leader: LeaderState): void {
   const { roundInFlight } = leader;
-  if (roundInFlight === null) return;
+  if (roundInFlight === null && !state.config.leaseReads) return;
   const confirmed = quorumReached(state.configuration, (id) =>
     id === state.nodeId ? leader.round : (leader.progress.get(id)?.ackedRound ?? 0),
   );
-  if (confirmed < roundInFlight.round) return;
+  leader.confirmedRound = Math.max(leader.confirmedRound, confirmed);
+  if (roundInFlight === null || confirmed < roundInFlight.round) return;
   leader.roundInFlight = null;
   for (const read of roundInFlight.reads) releaseRead(state, read, roundInFlight.readIndex);
 }

@@ -7,6 +7,10 @@ import type { LeaderState, RaftState } from "./raft-state.ts";
 /** Sends each follower what it lacks, as far as its window allows. */
 export function replicate(state: RaftState, leader: LeaderState): void {
   for (const progress of leader.progress.values()) {
+    if (progress.state !== "snapshot" && state.log.termAt(progress.nextIndex - 1) === null) {
+      progress.awaitSnapshot();
+      state.outbox.snapshotsToSend.push(progress.id);
+    }
     while (hasRoom(state, progress) && progress.nextIndex <= state.log.lastIndex) {
       sendNextEntries(state, leader, progress);
     }
@@ -18,7 +22,9 @@ export function replicate(state: RaftState, leader: LeaderState): void {
  * a probe that was lost; in a full window it is what shows that the messages before it were lost.
  */
 export function sendHeartbeat(state: RaftState, leader: LeaderState, progress: Progress): void {
-  if (progress.state === "probe" && progress.nextIndex <= state.log.lastIndex) {
+  const { log } = state;
+  const isProbe = progress.state === "probe" && log.termAt(progress.nextIndex - 1) !== null;
+  if (isProbe && progress.nextIndex <= log.lastIndex) {
     sendNextEntries(state, leader, progress);
   } else {
     sendAppend(state, leader, progress, []);
@@ -26,6 +32,7 @@ export function sendHeartbeat(state: RaftState, leader: LeaderState, progress: P
 }
 
 function hasRoom(state: RaftState, progress: Progress): boolean {
+  if (progress.state === "snapshot") return false;
   if (progress.state === "probe") return !progress.probeSent;
   return (
     progress.inFlightMessages < state.config.inFlightMaxMessages &&
@@ -41,19 +48,23 @@ function sendNextEntries(state: RaftState, leader: LeaderState, progress: Progre
   progress.entriesSent(progress.nextIndex + entries.length - 1, bytes);
 }
 
-/** Sends `entries`, which follow `nextIndex - 1`, or none: then only the commit index and the round. */
+/**
+ * Sends `entries`, which follow `nextIndex - 1`, or none: then only the commit index and the round.
+ * Where what comes before is in the log no more, the message is one that any log agrees with.
+ */
 export function sendAppend(
   state: RaftState,
   leader: LeaderState,
   progress: Progress,
   entries: readonly LogEntry[],
 ): void {
-  const prevLogIndex = progress.nextIndex - 1;
-  const prevLogTerm = state.log.termAt(prevLogIndex);
+  const knownTerm = state.log.termAt(progress.nextIndex - 1);
   assert(
-    prevLogTerm !== null,
-    `${progress.id} needs entry ${prevLogIndex}, which is not in the log`,
+    knownTerm !== null || entries.length === 0,
+    `entries for ${progress.id} after one that is not in the log`,
   );
+  const prevLogIndex = knownTerm === null ? 0 : progress.nextIndex - 1;
+  const prevLogTerm = knownTerm ?? 0;
   const request: AppendEntries = {
     type: "AppendEntries",
     term: state.currentTerm,

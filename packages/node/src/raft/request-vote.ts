@@ -1,4 +1,5 @@
 import type { NodeId, PreVote, RequestVote } from "@quorate/wire";
+import { isAsUpToDate } from "./raft-log.ts";
 import type { RaftState } from "./raft-state.ts";
 import { becomeFollower, resetElectionTimer } from "./raft-state.ts";
 
@@ -9,7 +10,9 @@ import { becomeFollower, resetElectionTimer } from "./raft-state.ts";
  */
 export function hearsLeader(state: RaftState): boolean {
   if (state.role === "leader") return true;
-  return state.leaderId !== null && state.leaderSilenceTicks < state.config.electionTicks;
+  // With leases the loyalty was promised for the whole time, whatever is learned meanwhile.
+  const isLoyal = state.leaderId !== null || state.config.leaseReads;
+  return isLoyal && state.leaderSilenceTicks < state.config.electionTicks;
 }
 
 /** Says what a RequestVote would be answered, and changes nothing (Diss. §9.6). */
@@ -50,5 +53,7 @@ function grantVote(state: RaftState, candidateId: NodeId): void {
 }
 
 function isUpToDate(state: RaftState, request: PreVote | RequestVote): boolean {
-  return state.log.isUpToDate({ index: request.lastLogIndex, term: request.lastLogTerm });
+  const last = { index: request.lastLogIndex, term: request.lastLogTerm };
+  const meetsFloor = state.voteFloor === null || isAsUpToDate(last, state.voteFloor);
+  return meetsFloor && state.log.isUpToDate(last);
 }
