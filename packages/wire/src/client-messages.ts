@@ -157,7 +157,7 @@ export interface PeerStatus {
   readonly connected: boolean;
   readonly matchIndex: LogIndex | null;
   readonly nextIndex: LogIndex | null;
-  readonly replication: "probe" | "replicate" | null;
+  readonly replication: "probe" | "replicate" | "snapshot" | null;
   /** Entries sent and not yet acknowledged. */
   readonly inFlightEntries: number | null;
   /** Milliseconds since the peer was last heard from, on any connection. */

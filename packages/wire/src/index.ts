@@ -1,12 +1,6 @@
 export type { ClusterId, Incarnation, LogIndex, NodeId, RequestId, Term } from "./ids.ts";
 export { isIdentifier } from "./ids.ts";
-export type {
-  Configuration,
-  EntryId,
-  EntryKind,
-  LogEntry,
-  MemberAddress,
-} from "./log-entry.ts";
+export type { Configuration, EntryId, EntryKind, LogEntry, MemberAddress } from "./log-entry.ts";
 export { configurationOf } from "./log-entry.ts";
 export type * from "./raft-messages.ts";
 export type { ConnectionRole, Hello, HelloRefusalCode, HelloRefused } from "./hello.ts";

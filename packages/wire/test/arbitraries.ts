@@ -114,7 +114,13 @@ export const configuration: fc.Arbitrary<Configuration> = fc
     voters: ids.slice(learners).toSorted(),
     votersOutgoing: ids.slice(learners).toSorted().slice(0, outgoing),
     learners: ids.slice(0, learners).toSorted(),
-  }));
+    staging: ids.slice(0, Math.min(learners, 1)).toSorted(),
+    addresses: ids.toSorted().map((id, offset) => ({ id, address: `127.0.0.1:${7001 + offset}` })),
+    retired: outgoing === 0 ? [] : [`-${outgoing}`.replace("-", "z")],
+  }))
+  .filter(
+    ({ voters, learners, retired }) => !retired.some((id) => [...voters, ...learners].includes(id)),
+  );
 
 const NODE_STATUS: Shape<NodeStatus> = {
   clusterId: identifier,
@@ -271,6 +277,26 @@ export const messagesByType: { readonly [T in MessageType]: fc.Arbitrary<Message
     term: integer,
     requestId: integer,
     readIndex: orNull(integer),
+  }),
+  InstallSnapshot: message("InstallSnapshot", {
+    term: integer,
+    leaderId: identifier,
+    lastIncludedIndex: integer,
+    lastIncludedTerm: integer,
+    configuration,
+    configurationIndex: integer,
+    snapshotId: identifier,
+    totalBytes: integer,
+    offset: integer,
+    data: bytes(),
+    done: fc.boolean(),
+  }),
+  InstallSnapshotReply: message("InstallSnapshotReply", {
+    term: integer,
+    lastIncludedIndex: integer,
+    snapshotId: identifier,
+    nextOffset: integer,
+    installed: fc.boolean(),
   }),
   Get: message("Get", {
     requestId: integer,

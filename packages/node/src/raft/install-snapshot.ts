@@ -39,11 +39,7 @@ export function acknowledgeChunk(
  * The last piece is stored and the whole is sound: the snapshot takes the place of log and state
  * (Raft §7). Says whether it did; otherwise what is here is newer, and the file is not needed.
  */
-export function installSnapshot(
-  state: RaftState,
-  from: NodeId,
-  message: InstallSnapshot,
-): boolean {
+export function installSnapshot(state: RaftState, from: NodeId, message: InstallSnapshot): boolean {
   if (state.role === "leader" || hasAlready(state, message)) return false;
   const { lastIncludedIndex, lastIncludedTerm, configuration, configurationIndex } = message;
   const beforeFirst = { index: lastIncludedIndex, term: lastIncludedTerm };

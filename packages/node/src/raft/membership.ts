@@ -129,7 +129,10 @@ function refuseForState(
   return null;
 }
 
-function refuseForTarget(current: Configuration, target: ConfigurationTarget): ChangeRefusal | null {
+function refuseForTarget(
+  current: Configuration,
+  target: ConfigurationTarget,
+): ChangeRefusal | null {
   const members = [...target.voters, ...target.learners];
   const back = members.find((id) => current.retired.includes(id));
   const demoted = target.learners.find((id) => current.voters.includes(id));
@@ -152,8 +155,7 @@ function refuseForQuorum(
 ): ChangeRefusal | null {
   const { electionTicks } = state.config;
   const silent = target.voters.filter(
-    (id) =>
-      id !== state.nodeId && leader.progress.get(id)?.wasHeardWithin(electionTicks) !== true,
+    (id) => id !== state.nodeId && leader.progress.get(id)?.wasHeardWithin(electionTicks) !== true,
   );
   const live = target.voters.length - silent.length;
   const needed = majorityOf(target.voters.length);

@@ -68,10 +68,10 @@ export interface PersistBatch {
   readonly hardState: HardState | null;
   /** Replace whatever the log holds from `entries[0].index` on. Empty: the log is unchanged. */
   readonly entries: readonly LogEntry[];
-  /** Null: no snapshot was taken or received. */
-  readonly snapshot: SnapshotSwitch | null;
+  /** Absent: no snapshot was taken or received. */
+  readonly snapshot?: SnapshotSwitch;
   /** The log is as up to date as the vote floor: forget the floor. */
-  readonly clearsVoteFloor: boolean;
+  readonly clearsVoteFloor?: true;
 }
 
 /** A piece of a snapshot that this follower takes: store it, then say so. */

@@ -108,8 +108,8 @@ export class Persistence {
       sequence: this.#nextSequence,
       hardState: writesHardState ? hardState : null,
       entries: log.range(this.#firstUnhandedIndex, log.lastIndex),
-      snapshot: this.#snapshot,
-      clearsVoteFloor: this.#clearsVoteFloor,
+      ...(this.#snapshot === null ? {} : { snapshot: this.#snapshot }),
+      ...(this.#clearsVoteFloor ? { clearsVoteFloor: true } : {}),
     };
     this.#snapshot = null;
     this.#clearsVoteFloor = false;

@@ -1,4 +1,5 @@
 import type { NodeId } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
 import type { NodeConfig } from "../config/node-config.ts";
 import { bootstrapDirectory, openStorage } from "../storage/index.ts";
 import type { SqliteStorage } from "../storage/index.ts";
@@ -18,7 +19,7 @@ export async function openDirectory(
   addresses.set(nodeId, config.advertiseAddress);
   if (config.bootstrap) {
     const voters = initialCluster.map(({ id }) => id);
-    const configuration = { voters, votersOutgoing: [], learners: [] };
+    const configuration = configurationOf({ voters });
     bootstrapDirectory({ directory, clusterId, nodeId, configuration, addresses });
   }
   const storage = await openStorage({ directory, expect: { clusterId, nodeId }, onFailure });

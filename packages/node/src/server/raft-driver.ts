@@ -1,4 +1,5 @@
 import type { LogEntry, LogIndex, NodeId, RaftMessage, TermRun } from "@quorate/wire";
+import { decodeConfiguration, encodeConfiguration } from "@quorate/wire";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { StateMachine } from "../ports/state-machine.ts";
@@ -10,7 +11,6 @@ import type {
   PersistBatch,
   RaftConfig,
   RaftView,
-  RecoveredState,
 } from "../raft/index.ts";
 import { assert, RaftCore } from "../raft/index.ts";
 import type {
@@ -23,6 +23,8 @@ import { PendingProposals } from "./pending-proposals.ts";
 import { PendingReads } from "./pending-reads.ts";
 import { PendingTransfers } from "./pending-transfers.ts";
 import { TickSource } from "./tick-source.ts";
+
+export type CreateCore = (...given: ConstructorParameters<typeof RaftCore>) => RaftCore;
 
 export interface RaftDriverOptions<Result> {
   readonly config: RaftConfig;
@@ -38,7 +40,7 @@ export interface RaftDriverOptions<Result> {
   readonly stateMachine: StateMachine<Result>;
   readonly observer: DriverObserver<Result>;
   /** Makes the core: replaced where a checker wants to look into it. */
-  readonly createCore?: (config: RaftConfig, recovered: RecoveredState, random: Random) => RaftCore;
+  readonly createCore?: CreateCore;
 }
 
 /**
@@ -75,7 +77,8 @@ export class RaftDriver<Result> {
   constructor(options: RaftDriverOptions<Result>) {
     const { config, storage, random, clock } = options;
     const createCore = options.createCore ?? ((...given) => new RaftCore(...given));
-    this.#core = createCore(config, storage.recovered, random);
+    const codec = { encode: encodeConfiguration, decode: decodeConfiguration };
+    this.#core = createCore(config, storage.recovered, random, codec);
     this.#storage = storage;
     this.#transport = options.transport;
     this.#clock = clock;

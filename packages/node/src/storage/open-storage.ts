@@ -81,7 +81,9 @@ function readDirectory(worker: Worker): Promise<OpenedDirectory> {
       for (const entry of decodeEntries(report.records)) entries.push(entry);
     } else if (report.kind === "opened") {
       const { identity, addresses, hardState, snapshot } = report.contents;
-      const recovered = { hardState, entries, snapshot };
+      const { lastIncludedIndex: index, lastIncludedTerm: term } = snapshot;
+      const beforeFirst = { index, term };
+      const recovered = { hardState, entries, snapshot, beforeFirst, voteFloor: null };
       fulfil({ identity, addresses, recovered, sizeBytes: report.sizeBytes });
     } else if (report.kind === "refused") {
       reject(fromErrorRecord(report.error));

@@ -1,4 +1,4 @@
-import { encodeEntries, ENTRY_DATA_MAX_BYTES } from "@quorate/wire";
+import { configurationOf, encodeEntries, ENTRY_DATA_MAX_BYTES } from "@quorate/wire";
 import type { Configuration, EntryKind, LogEntry, NodeId } from "@quorate/wire";
 import type { Database } from "better-sqlite3";
 
@@ -130,8 +130,8 @@ export class Recovery {
     );
     this.#checkNumbers("snapshot", [lastIncludedIndex, lastIncludedTerm]);
     // As bootstrap wrote it: the checksum says that these are its bytes.
-    const configuration = JSON.parse(row.configuration) as Configuration;
-    return { lastIncludedIndex, lastIncludedTerm, configuration };
+    const configuration = configurationOf(JSON.parse(row.configuration) as Configuration);
+    return { lastIncludedIndex, lastIncludedTerm, configuration, configurationIndex: 0 };
   }
 
   #addresses(): (readonly [NodeId, string])[] {

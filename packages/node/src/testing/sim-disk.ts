@@ -80,7 +80,10 @@ export class SimDisk {
         lastIncludedIndex: 0,
         lastIncludedTerm: 0,
         configuration: this.#configuration,
+        configurationIndex: 0,
       },
+      beforeFirst: { index: 0, term: 0 },
+      voteFloor: null,
     };
   }
 

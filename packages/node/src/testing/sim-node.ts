@@ -2,10 +2,10 @@ import type { Configuration, NodeId } from "@quorate/wire";
 import type { KvResult } from "../kv/kv-state-machine.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
 import type { Storage } from "../ports/storage.ts";
-import type { Random } from "../ports/random.ts";
-import type { RaftConfig, RaftView, RecoveredState } from "../raft/index.ts";
+import type { RaftConfig, RaftView } from "../raft/index.ts";
 import { RaftCore } from "../raft/index.ts";
 import type { ProposalOutcome, TransferOutcome } from "../server/driver-outcomes.ts";
+import type { CreateCore } from "../server/raft-driver.ts";
 import { RaftDriver } from "../server/raft-driver.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { SimDisk } from "./sim-disk.ts";
@@ -22,7 +22,7 @@ export interface CrashableStorage extends Storage {
 
 /** Replaces parts of every node: a test does so to break one and see it caught. */
 export interface NodeParts {
-  readonly createCore?: (config: RaftConfig, recovered: RecoveredState, random: Random) => RaftCore;
+  readonly createCore?: CreateCore;
   readonly createStorage?: (context: SimStorageContext) => CrashableStorage;
 }
 

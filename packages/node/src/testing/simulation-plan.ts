@@ -1,4 +1,5 @@
 import type { Configuration, NodeId } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
 import type { RaftConfig } from "../raft/index.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { NetworkFaults } from "./sim-network.ts";
@@ -57,11 +58,7 @@ export function drawPlan(random: SeededRandom): SimulationPlan {
   const faults = new Set<Fault>(FAULTS.filter(() => random.chance(0.5)));
   const heartbeatTicks = random.between(1, 3);
   return {
-    configuration: {
-      voters: nodeNames(random.pick(SIZES)),
-      votersOutgoing: [],
-      learners: [],
-    },
+    configuration: configurationOf({ voters: nodeNames(random.pick(SIZES)) }),
     tickIntervalMs: 10,
     raft: {
       heartbeatTicks,
@@ -71,6 +68,8 @@ export function drawPlan(random: SeededRandom): SimulationPlan {
       inFlightMaxBytes: random.pick([100, 1000, 8 * 1024 * 1024]),
       uncommittedMaxBytes: random.pick([300, 2000, 64 * 1024 * 1024]),
       applyMaxBytes: random.pick([1, 200, 1024 * 1024]),
+      trailingEntries: random.pick([1, 10, 100]),
+      leaseReads: false,
     },
     faults,
     network: drawNetwork(random, faults),

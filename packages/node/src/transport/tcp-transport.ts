@@ -171,6 +171,8 @@ const RAFT_MESSAGE_TYPES: { readonly [T in RaftMessage["type"]]: true } = {
   TimeoutNow: true,
   ReadIndex: true,
   ReadIndexReply: true,
+  InstallSnapshot: true,
+  InstallSnapshotReply: true,
 };
 
 function isRaftMessage(message: WireMessage): message is RaftMessage {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import type { LogEntry, LogIndex, NodeId, RequestId, Term } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
 import type { Envelope, HardState, RaftConfig, RaftView } from "../../src/raft/index.ts";
 import { checkState, checkTransition, RaftCore } from "../../src/raft/index.ts";
-import { logOf, TICKS } from "./server-under-test.ts";
+import { CODEC, logOf, TICKS } from "./server-under-test.ts";
 
 type Address = { readonly from: NodeId; readonly to: NodeId };
 export type Posted = Envelope & Address;
@@ -215,17 +216,27 @@ export class Cluster {
       inFlightMaxBytes: 4096,
       uncommittedMaxBytes: 64 * 1024,
       applyMaxBytes: 256,
+      trailingEntries: 4,
+      leaseReads: false,
       ...this.#start.config,
     };
-    const configuration = { voters: this.ids, votersOutgoing: [], learners: [] };
+    const configuration = configurationOf({ voters: this.ids });
     return new RaftCore(
       config,
       {
         hardState: { ...disk.hardState },
         entries: [...disk.entries],
-        snapshot: { lastIncludedIndex: 0, lastIncludedTerm: 0, configuration },
+        snapshot: {
+          lastIncludedIndex: 0,
+          lastIncludedTerm: 0,
+          configuration,
+          configurationIndex: 0,
+        },
+        beforeFirst: { index: 0, term: 0 },
+        voteFloor: null,
       },
       { below: this.#start.below ?? ((exclusiveMax) => exclusiveMax - 1) },
+      CODEC,
     );
   }
 

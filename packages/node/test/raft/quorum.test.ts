@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Configuration, NodeId } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
 import fc from "fast-check";
 import {
   allMembers,
@@ -18,6 +19,9 @@ const configurations: fc.Arbitrary<Configuration> = fc.record({
   voters,
   votersOutgoing: fc.oneof(fc.constant<NodeId[]>([]), voters),
   learners: fc.constant([]),
+  staging: fc.constant([]),
+  addresses: fc.constant([]),
+  retired: fc.constant([]),
 });
 
 /** All ways to choose more than half of a list, one by one. */
@@ -79,12 +83,12 @@ test("Quorum reached: the highest number that a quorum has, found by trying all 
 test("Quorums of neighbouring joint configurations overlap (Raft §6)", () => {
   fc.assert(
     fc.property(voters, voters, fc.subarray(IDS), (older, newer, holding) => {
-      const joint = { voters: newer, votersOutgoing: older, learners: [] };
+      const joint = configurationOf({ voters: newer, votersOutgoing: older, learners: [] });
       const holders = new Set(holding);
       const rest = new Set(IDS.filter((id) => !holders.has(id)));
       const inJoint = hasQuorum(joint, (id) => holders.has(id));
       for (const one of [older, newer]) {
-        const alone = { voters: one, votersOutgoing: [], learners: [] };
+        const alone = configurationOf({ voters: one });
         const elsewhere = hasQuorum(alone, (id) => rest.has(id));
         assert.ok(!(inJoint && elsewhere), "two leaders could be elected apart");
       }
@@ -93,7 +97,11 @@ test("Quorums of neighbouring joint configurations overlap (Raft §6)", () => {
 });
 
 test("Members: every voter and learner once, sorted", () => {
-  const joint = { voters: ["b", "c"], votersOutgoing: ["a", "b"], learners: ["d"] };
+  const joint = configurationOf({
+    voters: ["b", "c"],
+    votersOutgoing: ["a", "b"],
+    learners: ["d"],
+  });
   assert.deepEqual(allVoters(joint), ["a", "b", "c"]);
   assert.deepEqual(allMembers(joint), ["a", "b", "c", "d"]);
 });

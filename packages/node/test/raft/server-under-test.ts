@@ -11,7 +11,9 @@ import type {
   RequestVote,
   Term,
 } from "@quorate/wire";
+import { configurationOf, decodeConfiguration, encodeConfiguration } from "@quorate/wire";
 import type {
+  ConfigurationCodec,
   DeferredEnvelope,
   Output,
   PersistBatch,
@@ -19,6 +21,12 @@ import type {
   RecoveredState,
 } from "../../src/raft/index.ts";
 import { checkState, checkTransition, RaftCore } from "../../src/raft/index.ts";
+
+/** The wire's own encoding of configurations. */
+export const CODEC: ConfigurationCodec = {
+  encode: encodeConfiguration,
+  decode: decodeConfiguration,
+};
 
 /** Small numbers: the shortest election timeout is ten ticks, and dice of 0 draw that one. */
 export const TICKS = { heartbeatTicks: 2, electionTicks: 10 } as const;
@@ -66,6 +74,10 @@ export function outputOf(parts: Partial<Output>): Output {
     committedEntries: [],
     readStates: [],
     abortedReads: [],
+    installed: null,
+    snapshotChunks: [],
+    snapshotsToSend: [],
+    snapshotAcks: [],
     ...parts,
   };
 }
@@ -123,11 +135,11 @@ export function appendReply(
 
 function recoveredFrom(start: Start): RecoveredState {
   const entries = logOf(start.log ?? []);
-  const configuration: Configuration = {
+  const configuration: Configuration = configurationOf({
     voters: start.voters ?? ["n1", "n2", "n3"],
     votersOutgoing: start.votersOutgoing ?? [],
     learners: start.learners ?? [],
-  };
+  });
   return {
     hardState: {
       currentTerm: start.currentTerm ?? entries.at(-1)?.term ?? 0,
@@ -135,7 +147,14 @@ function recoveredFrom(start: Start): RecoveredState {
       commitIndex: start.commitIndex ?? 0,
     },
     entries,
-    snapshot: { lastIncludedIndex: 0, lastIncludedTerm: 0, configuration },
+    snapshot: {
+      lastIncludedIndex: 0,
+      lastIncludedTerm: 0,
+      configuration,
+      configurationIndex: 0,
+    },
+    beforeFirst: { index: 0, term: 0 },
+    voteFloor: null,
   };
 }
 
@@ -163,10 +182,12 @@ export class ServerUnderTest {
       inFlightMaxBytes: 1024 * 1024,
       uncommittedMaxBytes: 1024 * 1024,
       applyMaxBytes: 1024 * 1024,
+      trailingEntries: 4,
+      leaseReads: false,
       ...start.config,
     };
     const recovered = recoveredFrom(start);
-    this.core = new RaftCore(config, recovered, random);
+    this.core = new RaftCore(config, recovered, random, CODEC);
     const { voters, votersOutgoing } = recovered.snapshot.configuration;
     this.#others = [...new Set([...voters, ...votersOutgoing])].filter((id) => id !== this.id);
     checkState(this.core);

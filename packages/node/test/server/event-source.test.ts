@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { configurationOf } from "@quorate/wire";
 import { test } from "node:test";
 import type { RaftView } from "../../src/raft/index.ts";
 import { EventSource } from "../../src/server/event-source.ts";
@@ -16,7 +17,13 @@ const FOLLOWER: RaftView = {
   lastLogIndex: 1045,
   lastLogTerm: 7,
   durableIndex: 1045,
-  configuration: { voters: ["n1", "n2", "n3"], votersOutgoing: [], learners: [] },
+  configuration: configurationOf({ voters: ["n1", "n2", "n3"] }),
+  configurationIndex: 0,
+  snapshotIndex: 0,
+  isStalled: false,
+  voteFloor: null,
+  round: 0,
+  confirmedRound: 0,
   votesGranted: null,
   electionTicksLeft: 10,
   electionTimeoutTicks: 30,

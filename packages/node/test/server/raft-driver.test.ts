@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AppendEntries, NodeId, RaftMessage } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
 import { SeededRandom, SimProcess, SimScheduler } from "@quorate/node/testing";
 import { encodeCommand } from "../../src/kv/kv-command.ts";
 import { KvStateMachine } from "../../src/kv/kv-state-machine.ts";
@@ -28,8 +29,11 @@ class HeldStorage implements Storage {
       snapshot: {
         lastIncludedIndex: 0,
         lastIncludedTerm: 0,
-        configuration: { voters, votersOutgoing: [], learners: [] },
+        configuration: configurationOf({ voters }),
+        configurationIndex: 0,
       },
+      beforeFirst: { index: 0, term: 0 },
+      voteFloor: null,
     };
     this.#log = log;
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogEntry, RaftMessage, RequestId } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
 import type { Invariant, NodeParts, SimulationFailure } from "@quorate/node/testing";
 import { simulate, SimStorage } from "@quorate/node/testing";
 import type { Output, PersistBatch } from "../../src/raft/index.ts";
@@ -117,10 +118,10 @@ test("seeded bug: a follower that accepts entries it cannot place is caught (§5
 test("seeded bug: a majority of one is caught (§5.2, §5.4)", () => {
   assertCaughtAs(
     {
-      createCore: (config, recovered, random) => {
-        const configuration = { voters: [config.nodeId], votersOutgoing: [], learners: [] };
+      createCore: (config, recovered, random, codec) => {
+        const configuration = configurationOf({ voters: [config.nodeId] });
         const snapshot = { ...recovered.snapshot, configuration };
-        return new RaftCore(config, { ...recovered, snapshot }, random);
+        return new RaftCore(config, { ...recovered, snapshot }, random, codec);
       },
     },
     "Election Safety",

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { configurationOf } from "@quorate/wire";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,7 +20,7 @@ export function bootstrapOptions(directory: string): BootstrapOptions {
     directory,
     clusterId: "c1",
     nodeId: "n1",
-    configuration: { voters: ["n1", "n2", "n3"], votersOutgoing: [], learners: [] },
+    configuration: configurationOf({ voters: ["n1", "n2", "n3"] }),
     addresses: new Map([
       ["n1", "127.0.0.1:7001"],
       ["n2", "127.0.0.1:7002"],

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogEntry } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
 import { SimDisk } from "@quorate/node/testing";
 import type { PersistBatch } from "../../src/raft/index.ts";
 
-const configuration = { voters: ["n1"], votersOutgoing: [], learners: [] };
+const configuration = configurationOf({ voters: ["n1"] });
 
 function entry(index: number, term: number): LogEntry {
   return { index, term, kind: "command", data: Buffer.from(`${index}@${term}`) };

@@ -26,7 +26,7 @@ import { asPartOfShape, asShape } from "./shape.ts";
 const PATH_MAX_UNITS = 4096;
 
 const ROLES: readonly Role[] = ["follower", "preCandidate", "candidate", "leader"];
-const REPLICATION_STATES: readonly ("probe" | "replicate")[] = ["probe", "replicate"];
+const REPLICATION_STATES = ["probe", "replicate", "snapshot"] as const;
 
 const MEMBER: Shape<MemberStatus> = {
   id: asIdentifier,

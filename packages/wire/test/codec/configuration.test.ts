@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { configurationOf } from "@quorate/wire";
 import test from "node:test";
 
 import fc from "fast-check";
@@ -23,7 +24,10 @@ test("configuration: decodes to what was encoded", () => {
 
 test("configuration: fields of a newer version are ignored", () => {
   const members = decodeConfiguration(packr.pack([["n1", "n2"], [], ["n3"], 7, "later"]));
-  assert.deepEqual(members, { voters: ["n1", "n2"], votersOutgoing: [], learners: ["n3"] });
+  assert.deepEqual(
+    members,
+    configurationOf({ voters: ["n1", "n2"], votersOutgoing: [], learners: ["n3"] }),
+  );
 });
 
 test("configuration: one without voters, unsorted or with a duplicate is refused", () => {

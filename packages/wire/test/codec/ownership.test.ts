@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { configurationOf } from "@quorate/wire";
 import test from "node:test";
 
 import fc from "fast-check";
@@ -16,7 +17,7 @@ test("encodeFrame: no later frame changes one that the caller holds", () => {
       const held = encodeFrame(first);
       const expected = new Uint8Array(held);
       encodeFrame(second).fill(0xee);
-      encodeConfiguration({ voters: ["n1"], votersOutgoing: [], learners: [] }).fill(0xee);
+      encodeConfiguration(configurationOf({ voters: ["n1"] })).fill(0xee);
       encodeFrame(second);
       assert.deepEqual(held, expected);
     }),
@@ -24,9 +25,9 @@ test("encodeFrame: no later frame changes one that the caller holds", () => {
 });
 
 test("encodeConfiguration: no later encoding changes bytes that the caller holds", () => {
-  const held = encodeConfiguration({ voters: ["n1"], votersOutgoing: [], learners: [] });
+  const held = encodeConfiguration(configurationOf({ voters: ["n1"] }));
   const expected = new Uint8Array(held);
-  encodeConfiguration({ voters: ["n2"], votersOutgoing: [], learners: [] });
+  encodeConfiguration(configurationOf({ voters: ["n2"] }));
   encodeFrame({ ...PUT, value: Uint8Array.of(9) });
   assert.deepEqual(held, expected);
 });

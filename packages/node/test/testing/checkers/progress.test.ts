@@ -1,4 +1,5 @@
 import { test } from "node:test";
+import { configurationOf } from "@quorate/wire";
 import type { HardState } from "../../../src/raft/index.ts";
 import { checkCommitQuorum, checkCommitTerm } from "../../../src/testing/checkers/commit-quorum.ts";
 import { checkDurableProgress } from "../../../src/testing/checkers/durable-progress.ts";
@@ -86,11 +87,11 @@ test("commit quorum: an entry on a minority's disks is not committed (§5.4.2)",
 });
 
 test("commit quorum: while joint, each half needs its majority; learners do not count (§6)", () => {
-  const configuration = {
+  const configuration = configurationOf({
     voters: ["n1", "n2", "n3"],
     votersOutgoing: ["n3", "n4", "n5"],
     learners: ["n6"],
-  };
+  });
   const holders = (nodes: readonly string[]) => (node: string) => (nodes.includes(node) ? 77 : 0);
   checkCommitQuorum(4, 77, configuration, holders(["n1", "n3", "n4"]));
   assertViolates("Committed On Quorum", () => {

@@ -1,4 +1,5 @@
 import type { LogEntry } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
 import type { PeerView, RaftView } from "../../../src/raft/index.ts";
 
 /** A follower's view with nothing in it, but for `changes`. */
@@ -14,7 +15,13 @@ export function viewOf(changes: Partial<RaftView>): RaftView {
     lastLogIndex: 0,
     lastLogTerm: 0,
     durableIndex: 0,
-    configuration: { voters: ["n1", "n2", "n3"], votersOutgoing: [], learners: [] },
+    configuration: configurationOf({ voters: ["n1", "n2", "n3"] }),
+    configurationIndex: 0,
+    snapshotIndex: 0,
+    isStalled: false,
+    voteFloor: null,
+    round: 0,
+    confirmedRound: 0,
     votesGranted: null,
     electionTicksLeft: 5,
     electionTimeoutTicks: 10,
@@ -33,6 +40,8 @@ export function peerOf(changes: Partial<PeerView>): PeerView {
     inFlightMessages: 0,
     inFlightBytes: 0,
     recentlyActive: true,
+    catchUpRounds: 0,
+    isDeparting: false,
     ...changes,
   };
 }
