@@ -48,6 +48,8 @@ export interface LeaderState {
   confirmedRound: number;
   roundInFlight: ReadRound | null;
   waitingReads: PendingRead[];
+  /** Ticks for which reads have waited for the no-op. */
+  noopWaitTicks: number;
   transfer: { readonly target: NodeId; elapsedTicks: number; timeoutNowSent: boolean } | null;
   uncommittedBytes: number;
   /** The disk stalled, and handing over was tried. */
@@ -260,6 +262,7 @@ export function becomeLeader(state: RaftState): void {
     confirmedRound: 0,
     roundInFlight: null,
     waitingReads: [],
+    noopWaitTicks: 0,
     transfer: null,
     uncommittedBytes: 0,
     triedToYield: false,
