@@ -1,62 +1,40 @@
-import { crc32 } from "node:zlib";
-
-/** What of a record the hash covers. */
-export interface HashedRecord {
-  /** One character a byte. */
-  readonly key: string;
-  readonly valueCrc: number;
-  readonly createRevision: number;
-  readonly modRevision: number;
-  readonly version: number;
-}
-
 /**
- * A hash of a set of records that follows each change in constant time and does not depend on
- * the order of changes: two sums, modulo 2^32, of a hash of each record. It finds damage and
- * divergence; it is no defence against someone who forges records.
+ * A hash of a set that follows each change in constant time and does not depend on the order of
+ * changes: two sums, modulo 2^32, of a hash of each member. It finds damage and divergence; it is
+ * no defence against someone who forges members.
  */
 export class StateHash {
   #low = 0;
   #high = 0;
 
-  add(record: HashedRecord): void {
-    const [low, high] = lanes(record);
-    this.#low = (this.#low + low) >>> 0;
-    this.#high = (this.#high + high) >>> 0;
+  /** Adds the member that these numbers describe: safe integers from 0 on. */
+  add(...member: readonly number[]): void {
+    this.#low = (this.#low + lane(LOW_SEED, member)) >>> 0;
+    this.#high = (this.#high + lane(HIGH_SEED, member)) >>> 0;
   }
 
-  remove(record: HashedRecord): void {
-    const [low, high] = lanes(record);
-    this.#low = (this.#low - low) >>> 0;
-    this.#high = (this.#high - high) >>> 0;
+  /** Takes out a member that was added. */
+  remove(...member: readonly number[]): void {
+    this.#low = (this.#low - lane(LOW_SEED, member)) >>> 0;
+    this.#high = (this.#high - lane(HIGH_SEED, member)) >>> 0;
   }
 
-  /** 16 hexadecimal digits, of the records and the store's `revision`. */
-  digest(revision: number): string {
-    const low = mixNumber(this.#low, revision);
-    const high = mixNumber(this.#high, revision);
-    return hex(high) + hex(low);
+  /** 16 hexadecimal digits, of the members and of what else is known of the state. */
+  digest(...rest: readonly number[]): string {
+    return hex(lane(this.#high, rest)) + hex(lane(this.#low, rest));
   }
 }
 
-const LANE_SEEDS = [0x9e3779b9, 0x85ebca6b] as const;
+const LOW_SEED = 0x9e3779b9;
+const HIGH_SEED = 0x85ebca6b;
 
-function lanes(record: HashedRecord): [number, number] {
-  const keyCrc = crc32(Buffer.from(record.key, "latin1"));
-  return [lane(record, keyCrc, LANE_SEEDS[0]), lane(record, keyCrc, LANE_SEEDS[1])];
-}
-
-function lane(record: HashedRecord, keyCrc: number, seed: number): number {
-  let hash = mix(seed, keyCrc);
-  hash = mix(hash, record.key.length);
-  hash = mix(hash, record.valueCrc);
-  hash = mixNumber(hash, record.createRevision);
-  hash = mixNumber(hash, record.modRevision);
-  return mixNumber(hash, record.version);
-}
-
-function mixNumber(hash: number, value: number): number {
-  return mix(mix(hash, value >>> 0), Math.floor(value / 2 ** 32));
+function lane(seed: number, member: readonly number[]): number {
+  let hash = seed;
+  for (const value of member) {
+    hash = mix(hash, value >>> 0);
+    hash = mix(hash, Math.floor(value / 2 ** 32));
+  }
+  return hash >>> 0;
 }
 
 /** One round and the finish of MurmurHash3 (32 bits). */

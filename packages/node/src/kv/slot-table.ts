@@ -1,0 +1,124 @@
+import { assert } from "../raft/index.ts";
+
+const CHUNK_SLOTS = 1 << 14;
+/** f64 createRevision, modRevision, version, location; u32 CRC of the value, u32 of the key. */
+const SLOT_BYTES = 40;
+const NONE = -1;
+
+interface Chunk {
+  readonly view: DataView;
+  /** Empty string: the slot is free. */
+  readonly keys: string[];
+}
+
+/** The numbers of one record. */
+export interface SlotFields {
+  readonly createRevision: number;
+  readonly modRevision: number;
+  /** Changes since the key was created, the creation included. */
+  readonly version: number;
+  readonly valueCrc: number;
+  readonly keyCrc: number;
+}
+
+/**
+ * The records' numbers, outside the JavaScript heap: a record is a slot, a slot is a number from
+ * 0 on, and a freed slot is used again. It grows by chunks: nothing is ever copied to grow.
+ */
+export class SlotTable {
+  readonly #chunks: Chunk[] = [];
+  #slotCount = 0;
+  /** Free slots are a list through their first field. */
+  #firstFree = NONE;
+
+  /** Slots handed out so far, the free ones included: the number of the next new one. */
+  get slotCount(): number {
+    return this.#slotCount;
+  }
+
+  /** Memory of the chunks, without the keys. */
+  get reservedBytes(): number {
+    return this.#chunks.length * CHUNK_SLOTS * SLOT_BYTES;
+  }
+
+  /** Takes a slot for `key`. Its numbers are not set yet; its location is none. */
+  take(key: string): number {
+    let slot = this.#firstFree;
+    if (slot === NONE) {
+      slot = this.#slotCount;
+      this.#slotCount += 1;
+      if (slot % CHUNK_SLOTS === 0) this.#chunks.push(newChunk());
+    } else {
+      this.#firstFree = this.#chunk(slot).view.getFloat64(place(slot));
+    }
+    const chunk = this.#chunk(slot);
+    chunk.keys[slot % CHUNK_SLOTS] = key;
+    chunk.view.setFloat64(place(slot) + 24, NONE);
+    return slot;
+  }
+
+  free(slot: number): void {
+    const chunk = this.#chunk(slot);
+    chunk.keys[slot % CHUNK_SLOTS] = "";
+    chunk.view.setFloat64(place(slot), this.#firstFree);
+    chunk.view.setFloat64(place(slot) + 24, NONE);
+    this.#firstFree = slot;
+  }
+
+  /** The key in a slot; empty where the slot is free. */
+  keyOf(slot: number): string {
+    return this.#chunk(slot).keys[slot % CHUNK_SLOTS] ?? "";
+  }
+
+  fieldsOf(slot: number): SlotFields {
+    const { view } = this.#chunk(slot);
+    const at = place(slot);
+    return {
+      createRevision: view.getFloat64(at),
+      modRevision: view.getFloat64(at + 8),
+      version: view.getFloat64(at + 16),
+      valueCrc: view.getUint32(at + 32),
+      keyCrc: view.getUint32(at + 36),
+    };
+  }
+
+  setFields(slot: number, fields: SlotFields): void {
+    const { view } = this.#chunk(slot);
+    const at = place(slot);
+    view.setFloat64(at, fields.createRevision);
+    view.setFloat64(at + 8, fields.modRevision);
+    view.setFloat64(at + 16, fields.version);
+    view.setUint32(at + 32, fields.valueCrc);
+    view.setUint32(at + 36, fields.keyCrc);
+  }
+
+  modRevisionOf(slot: number): number {
+    return this.#chunk(slot).view.getFloat64(place(slot) + 8);
+  }
+
+  /** Where the value lies; -1 while there is none. */
+  locationOf(slot: number): number {
+    return this.#chunk(slot).view.getFloat64(place(slot) + 24);
+  }
+
+  setLocation(slot: number, location: number): void {
+    this.#chunk(slot).view.setFloat64(place(slot) + 24, location);
+  }
+
+  #chunk(slot: number): Chunk {
+    const chunk = this.#chunks[slot >>> 14];
+    assert(chunk !== undefined, "no record has this slot");
+    return chunk;
+  }
+}
+
+function newChunk(): Chunk {
+  return {
+    view: new DataView(new ArrayBuffer(CHUNK_SLOTS * SLOT_BYTES)),
+    keys: Array.from<string>({ length: CHUNK_SLOTS }).fill(""),
+  };
+}
+
+function place(slot: number): number {
+  return (slot % CHUNK_SLOTS) * SLOT_BYTES;
+}
