@@ -4,15 +4,15 @@ import { test } from "node:test";
 import type { NodeStatus } from "@quorate/wire";
 
 import type { NodeObservation } from "../src/cluster-report.ts";
-import {
-  describeHealth,
-  describeMissing,
-  isSettled,
-  repairCommands,
-  reportCluster,
-} from "../src/cluster-report.ts";
+import { isSettled, reportCluster } from "../src/cluster-report.ts";
+import { describeHealth, describeMissing, repairCommands } from "../src/cluster-wording.ts";
 
-const MEMBERS = ["n1", "n2", "n3"].map((id) => ({ id, address: `${id}:1`, voter: true }));
+const MEMBERS = ["n1", "n2", "n3"].map((id) => ({
+  id,
+  address: `${id}:1`,
+  voter: true,
+  role: "voter" as const,
+}));
 
 function status(nodeId: string, facts: Partial<NodeStatus>): NodeStatus {
   const lastLogIndex = facts.lastLogIndex ?? 4;
@@ -57,6 +57,12 @@ function status(nodeId: string, facts: Partial<NodeStatus>): NodeStatus {
     persistP99Ms: null,
     commitP50Ms: null,
     commitP99Ms: null,
+    configurationIndex: 0,
+    snapshotIndex: 0,
+    snapshotBytes: 0,
+    storageState: "ok",
+    retired: false,
+    sessions: 0,
     ...facts,
   };
 }

@@ -8,6 +8,19 @@ export interface GetRequest {
   readonly requestId: RequestId;
   readonly key: Uint8Array;
   readonly consistency: ReadConsistency;
+  /** A stale read only: refused as `tooStale` where the answer may be older. Null: any age. */
+  readonly maxStalenessMs: number | null;
+  /** The answer is read at this revision of the store or a later one; 0: at whichever. */
+  readonly minRevision: number;
+}
+
+/** Names a write within its session, so that it takes effect once however often it is sent. */
+export interface SessionOperation {
+  readonly sessionId: number;
+  /** Counts the writes of the session: 1, 2, 3, … A repeated write keeps its number. */
+  readonly serial: number;
+  /** The client has the answers to every serial below this: they need not be kept. */
+  readonly ackedBelow: number;
 }
 
 export interface PutRequest {
@@ -15,12 +28,72 @@ export interface PutRequest {
   readonly requestId: RequestId;
   readonly key: Uint8Array;
   readonly value: Uint8Array;
+  /** Only where the key's modRevision is this; 0: only where there is no such key. Null: always. */
+  readonly ifRevision: number | null;
+  /** Null: sent twice it takes effect twice. */
+  readonly session: SessionOperation | null;
 }
 
 export interface DeleteRequest {
   readonly type: "Delete";
   readonly requestId: RequestId;
   readonly key: Uint8Array;
+  /** As in {@link PutRequest}. */
+  readonly ifRevision: number | null;
+  readonly session: SessionOperation | null;
+}
+
+/** Asks for a new session (Diss. §6.3). Answered by a {@link SessionReply}. */
+export interface OpenSessionRequest {
+  readonly type: "OpenSession";
+  readonly requestId: RequestId;
+}
+
+/** Puts off the end of a session; every write in it does so too. */
+export interface KeepSessionRequest {
+  readonly type: "KeepSession";
+  readonly requestId: RequestId;
+  readonly sessionId: number;
+}
+
+/** Ends a session. One that is over already is answered in the same way. */
+export interface CloseSessionRequest {
+  readonly type: "CloseSession";
+  readonly requestId: RequestId;
+  readonly sessionId: number;
+}
+
+/** What shall become of the members. Addresses are `host:port`. */
+export type MembersChange =
+  | {
+      readonly kind: "add";
+      readonly id: NodeId;
+      readonly address: string;
+      /** False: it is made a voter as soon as it has caught up. */
+      readonly asLearner: boolean;
+    }
+  | { readonly kind: "promote"; readonly id: NodeId }
+  | { readonly kind: "remove"; readonly id: NodeId }
+  | {
+      readonly kind: "replace";
+      readonly id: NodeId;
+      /** The member that comes in the place of `id`: an id that was never used. */
+      readonly withId: NodeId;
+      readonly address: string;
+    }
+  | { readonly kind: "updateAddress"; readonly id: NodeId; readonly address: string };
+
+/** Asks the leader for a change of members (Raft §6). */
+export interface ChangeMembersRequest {
+  readonly type: "ChangeMembers";
+  readonly requestId: RequestId;
+  readonly change: MembersChange;
+  /** Refused as `conflict` unless the members are those of this entry; null: whichever they are. */
+  readonly expectedConfigurationIndex: LogIndex | null;
+  /** Begin even though too few of the voters that there would be answer. */
+  readonly force: boolean;
+  /** Only say what would be done. */
+  readonly dryRun: boolean;
 }
 
 export interface StatusRequest {
@@ -57,6 +130,10 @@ export type ClientRequest =
   | DeleteRequest
   | StatusRequest
   | MoveLeaderRequest
+  | OpenSessionRequest
+  | KeepSessionRequest
+  | CloseSessionRequest
+  | ChangeMembersRequest
   | SubscribeRequest
   | CancelRequest;
 
@@ -85,6 +162,8 @@ export interface GetReply {
   readonly revision: number;
   /** The applied index that the answer was read at. */
   readonly appliedIndex: LogIndex;
+  /** How old the answer may be at most, in ms; 0 for a linearizable read. */
+  readonly ageMs: number;
 }
 
 export interface PutReply extends WritePosition {
@@ -114,6 +193,24 @@ export interface MoveLeaderReply {
   readonly term: Term;
 }
 
+/** Answers what has to do with a session. */
+export interface SessionReply {
+  readonly type: "SessionReply";
+  readonly requestId: RequestId;
+  readonly sessionId: number;
+  /** It ends when nothing was heard of it for this long; 0: it is over. */
+  readonly ttlMs: number;
+}
+
+export interface ChangeMembersReply {
+  readonly type: "ChangeMembersReply";
+  readonly requestId: RequestId;
+  /** Names the members that there are now: the index of their entry. */
+  readonly configurationIndex: LogIndex;
+  /** In words for people: what was done, goes on by itself, or, in a dry run, would be done. */
+  readonly steps: readonly string[];
+}
+
 export const REQUEST_ERROR_CODES = [
   "notLeader",
   "noLeader",
@@ -125,6 +222,16 @@ export const REQUEST_ERROR_CODES = [
   "invalid",
   "stopping",
   "transferFailed",
+  "conditionFailed",
+  "sessionExpired",
+  "behind",
+  "tooStale",
+  "changeInProgress",
+  "notReady",
+  "conflict",
+  "quorumAtRisk",
+  "storageFull",
+  "notMember",
 ] as const;
 export type RequestErrorCode = (typeof REQUEST_ERROR_CODES)[number];
 
@@ -144,10 +251,16 @@ export interface ErrorReply {
 
 export type Role = "follower" | "preCandidate" | "candidate" | "leader";
 
+/** `staging`: a learner that becomes a voter once it has caught up. `leaving`: not a member of
+ *  the configuration that is being changed to. */
+export type MemberRole = "voter" | "learner" | "staging" | "leaving";
+
 export interface MemberStatus {
   readonly id: NodeId;
   readonly address: string;
+  /** Whether it votes now: in either half of a joint configuration. */
   readonly voter: boolean;
+  readonly role: MemberRole;
 }
 
 /** What a leader knows of one peer, or (all but `connected` null) what any other node knows. */
@@ -163,7 +276,15 @@ export interface PeerStatus {
   /** Milliseconds since the peer was last heard from, on any connection. */
   readonly lastContactMs: number | null;
   readonly roundTripMs: number | null;
+  /** Of the snapshot that is sent to it: what it has, and the whole. Null: none is sent. */
+  readonly snapshotOffset: number | null;
+  readonly snapshotBytes: number | null;
+  /** Rounds of catching up that a staging learner has had (Diss. §4.2.1). */
+  readonly catchUpRounds: number | null;
 }
+
+/** `stalled`: a write takes longer than an election may. `full`: it waits for space. */
+export type StorageState = "ok" | "stalled" | "full";
 
 /** A run of neighbouring log entries of one term. */
 export interface TermRun {
@@ -218,6 +339,16 @@ export interface NodeStatus {
   /** Of the last 1,000 writes at this leader: from proposal to applied. */
   readonly commitP50Ms: number | null;
   readonly commitP99Ms: number | null;
+  /** Names the configuration in force: the index of its entry; 0: the one of the bootstrap. */
+  readonly configurationIndex: LogIndex;
+  /** Last index of the newest snapshot, and its size; 0: there is none. */
+  readonly snapshotIndex: LogIndex;
+  readonly snapshotBytes: number;
+  readonly storageState: StorageState;
+  /** Whether it is a member no more, for ever: it may be stopped. */
+  readonly retired: boolean;
+  /** Sessions that are open in the store. */
+  readonly sessions: number;
 }
 
 export const NODE_EVENT_KINDS = [
@@ -239,6 +370,8 @@ export const NODE_EVENT_KINDS = [
   "persistSlow",
   "transferStarted",
   "transferEnded",
+  "membersChanged",
+  "retired",
 ] as const;
 export type NodeEventKind = (typeof NODE_EVENT_KINDS)[number];
 
@@ -303,6 +436,8 @@ export type ClientReply =
   | DeleteReply
   | StatusReply
   | MoveLeaderReply
+  | SessionReply
+  | ChangeMembersReply
   | ErrorReply
   | StreamMessage;
 

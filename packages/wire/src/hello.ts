@@ -27,6 +27,11 @@ export interface Hello {
   readonly softwareVersion: string;
   /** Names of what the sender can do beyond this version; at most 16 of 1 to 64 characters. */
   readonly capabilities: readonly string[];
+  /**
+   * Starts of the sender's data directory so far, this one included: a smaller one than before is
+   * that of a restored or copied directory. Null from a client.
+   */
+  readonly bootNumber: number | null;
 }
 
 export const HELLO_REFUSAL_CODES = [

@@ -4,10 +4,12 @@ import type {
   Configuration,
   EntryKind,
   LogEntry,
+  MembersChange,
   MessageOf,
   MessageType,
   NodeEvent,
   NodeStatus,
+  SessionOperation,
   WireMessage,
 } from "../src/index.ts";
 import { HELLO_REFUSAL_CODES, NODE_EVENT_KINDS, REQUEST_ERROR_CODES } from "../src/index.ts";
@@ -146,17 +148,33 @@ const NODE_STATUS: Shape<NodeStatus> = {
   logTail: fc.array(record({ term: integer, count: integer }), { maxLength: 5 }),
   revision: integer,
   keyCount: integer,
-  members: fc.array(record({ id: identifier, address, voter: fc.boolean() }), { maxLength: 5 }),
+  members: fc.array(
+    record({
+      id: identifier,
+      address,
+      voter: fc.boolean(),
+      role: fc.constantFrom("voter", "learner", "staging", "leaving"),
+    }),
+    { maxLength: 5 },
+  ),
   peers: fc.array(
     record({
       id: identifier,
       connected: fc.boolean(),
       matchIndex: orNull(integer),
       nextIndex: orNull(integer),
-      replication: fc.constantFrom("probe" as const, "replicate" as const, null),
+      replication: fc.constantFrom(
+        "probe" as const,
+        "replicate" as const,
+        "snapshot" as const,
+        null,
+      ),
       inFlightEntries: orNull(integer),
       lastContactMs: orNull(measure),
       roundTripMs: orNull(measure),
+      snapshotOffset: orNull(integer),
+      snapshotBytes: orNull(integer),
+      catchUpRounds: orNull(integer),
     }),
     { maxLength: 4 },
   ),
@@ -174,6 +192,12 @@ const NODE_STATUS: Shape<NodeStatus> = {
   persistP99Ms: orNull(measure),
   commitP50Ms: orNull(measure),
   commitP99Ms: orNull(measure),
+  configurationIndex: integer,
+  snapshotIndex: integer,
+  snapshotBytes: integer,
+  storageState: fc.constantFrom("ok", "stalled", "full"),
+  retired: fc.boolean(),
+  sessions: integer,
 };
 
 /** Every field of a status. */
@@ -220,6 +244,7 @@ const nodeHello = {
   advertiseAddress: orNull(address),
   softwareVersion: name,
   capabilities: fc.array(name, { maxLength: 16 }),
+  bootNumber: orNull(integer),
 };
 
 const found = record({
@@ -228,6 +253,19 @@ const found = record({
   modRevision: integer,
   version: integer,
 });
+
+const sessionOperation: fc.Arbitrary<SessionOperation> = record({
+  sessionId: integer,
+  serial: integer,
+  ackedBelow: integer,
+});
+
+const membersChange: fc.Arbitrary<MembersChange> = fc.oneof<fc.Arbitrary<MembersChange>[]>(
+  record({ kind: fc.constant("add"), id: identifier, address, asLearner: fc.boolean() }),
+  record({ kind: fc.constantFrom("promote", "remove"), id: identifier }),
+  record({ kind: fc.constant("replace"), id: identifier, withId: identifier, address }),
+  record({ kind: fc.constant("updateAddress"), id: identifier, address }),
+);
 
 /** One arbitrary for each message type: a new type without one does not compile. */
 export const messagesByType: { readonly [T in MessageType]: fc.Arbitrary<MessageOf<T>> } = {
@@ -302,9 +340,32 @@ export const messagesByType: { readonly [T in MessageType]: fc.Arbitrary<Message
     requestId: integer,
     key: bytes(),
     consistency: fc.constantFrom("linearizable", "stale"),
+    maxStalenessMs: orNull(measure),
+    minRevision: integer,
   }),
-  Put: message("Put", { requestId: integer, key: bytes(), value: bytes(70_000) }),
-  Delete: message("Delete", { requestId: integer, key: bytes() }),
+  Put: message("Put", {
+    requestId: integer,
+    key: bytes(),
+    value: bytes(70_000),
+    ifRevision: orNull(integer),
+    session: orNull(sessionOperation),
+  }),
+  Delete: message("Delete", {
+    requestId: integer,
+    key: bytes(),
+    ifRevision: orNull(integer),
+    session: orNull(sessionOperation),
+  }),
+  OpenSession: message("OpenSession", { requestId: integer }),
+  KeepSession: message("KeepSession", { requestId: integer, sessionId: integer }),
+  CloseSession: message("CloseSession", { requestId: integer, sessionId: integer }),
+  ChangeMembers: message("ChangeMembers", {
+    requestId: integer,
+    change: membersChange,
+    expectedConfigurationIndex: orNull(integer),
+    force: fc.boolean(),
+    dryRun: fc.boolean(),
+  }),
   Status: message("Status", { requestId: integer }),
   MoveLeader: message("MoveLeader", { requestId: integer, target: orNull(identifier) }),
   Subscribe: message("Subscribe", {
@@ -318,6 +379,7 @@ export const messagesByType: { readonly [T in MessageType]: fc.Arbitrary<Message
     found: orNull(found),
     revision: integer,
     appliedIndex: integer,
+    ageMs: measure,
   }),
   PutReply: message("PutReply", {
     requestId: integer,
@@ -338,6 +400,16 @@ export const messagesByType: { readonly [T in MessageType]: fc.Arbitrary<Message
     requestId: integer,
     leaderId: identifier,
     term: integer,
+  }),
+  SessionReply: message("SessionReply", {
+    requestId: integer,
+    sessionId: integer,
+    ttlMs: measure,
+  }),
+  ChangeMembersReply: message("ChangeMembersReply", {
+    requestId: integer,
+    configurationIndex: integer,
+    steps: fc.array(prose, { maxLength: 4 }),
   }),
   ErrorReply: message("ErrorReply", {
     requestId: integer,

@@ -15,6 +15,8 @@ const PUT: WireMessage = {
   requestId: 9,
   key: Uint8Array.of(1, 2, 3),
   value: Uint8Array.of(4, 5),
+  ifRevision: null,
+  session: null,
 };
 
 function decodeChunks(chunks: readonly Uint8Array[]): WireMessage[] {

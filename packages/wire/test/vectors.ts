@@ -1,3 +1,4 @@
+import type { NodeStatus, WireMessage } from "../src/index.ts";
 import { readdirSync, readFileSync } from "node:fs";
 
 /** A message or value and the bytes that it is encoded as, in one version of the protocol. */
@@ -25,6 +26,62 @@ export function vectorFiles(): string[] {
   return readdirSync(FOLDER, { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".json"))
     .toSorted();
+}
+
+/**
+ * Fields that messages got after their first vectors were written, and what a frame without them
+ * means (docs/protocol.md, "What may change").
+ */
+export const laterFields: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  Hello: { bootNumber: null },
+  Get: { maxStalenessMs: null, minRevision: 0 },
+  Put: { ifRevision: null, session: null },
+  Delete: { ifRevision: null, session: null },
+  GetReply: { ageMs: 0 },
+};
+
+const LATER_STATUS = {
+  configurationIndex: 0,
+  snapshotIndex: 0,
+  snapshotBytes: 0,
+  storageState: "ok",
+  retired: false,
+  sessions: 0,
+} as const;
+const LATER_PEER = { snapshotOffset: null, snapshotBytes: null, catchUpRounds: null } as const;
+
+/** Names of a status that a sender may leave out. */
+export const laterStatusNames: readonly string[] = Object.keys(LATER_STATUS);
+
+/** `message` as it is decoded: with what its vector is older than. */
+export function withLaterFields(message: WireMessage): WireMessage {
+  const whole = { ...laterFields[message.type], ...message } as WireMessage;
+  switch (whole.type) {
+    case "StatusReply":
+    case "StreamState":
+      return { ...whole, status: { ...LATER_STATUS, ...whole.status, ...lists(whole.status) } };
+    case "StreamDelta":
+      return { ...whole, changed: { ...whole.changed, ...lists(whole.changed) } };
+    default:
+      return whole;
+  }
+}
+
+function lists(status: Partial<NodeStatus>): Partial<NodeStatus> {
+  const { members, peers } = status;
+  return {
+    ...(members && {
+      members: members.map((member) => ({
+        ...member,
+        role: "role" in member ? member.role : withoutRole(member),
+      })),
+    }),
+    ...(peers && { peers: peers.map((peer) => ({ ...LATER_PEER, ...peer })) }),
+  };
+}
+
+function withoutRole({ voter }: { readonly voter: boolean }): "voter" | "learner" {
+  return voter ? "voter" : "learner";
 }
 
 /** Bytes stand in the files as `{"bytes": "00ff"}`. */

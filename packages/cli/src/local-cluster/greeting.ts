@@ -28,6 +28,7 @@ function helloTo(target: GreetingTarget): Hello {
     advertiseAddress: null,
     softwareVersion: softwareVersion(),
     capabilities: [],
+    bootNumber: null,
   };
 }
 

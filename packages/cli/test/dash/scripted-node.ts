@@ -38,7 +38,12 @@ export class ScriptedNode {
       await Promise.all(nodes.map((node) => node.close()));
     });
     await Promise.all(nodes.map((node) => node.open()));
-    const members = nodes.map(({ id, address }) => ({ id, address, voter: true }));
+    const members = nodes.map(({ id, address }) => ({
+      id,
+      address,
+      voter: true,
+      role: "voter" as const,
+    }));
     for (const node of nodes) {
       node.status = { ...statusOf(node.id, ids), address: node.address, members };
     }
@@ -67,6 +72,7 @@ export class ScriptedNode {
         advertiseAddress: this.address,
         softwareVersion: this.status.softwareVersion,
         capabilities: [],
+        bootNumber: null,
       }),
       onConnection: (connection) => ({
         onMessage: (message) => {

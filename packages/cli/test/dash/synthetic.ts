@@ -42,7 +42,12 @@ export function statusOf(
     ],
     revision: 1040,
     keyCount: 312,
-    members: ids.map((member) => ({ id: member, address: addressOf(member), voter: true })),
+    members: ids.map((member) => ({
+      id: member,
+      address: addressOf(member),
+      voter: true,
+      role: "voter" as const,
+    })),
     peers: ids.filter((peer) => peer !== id).map((peer) => peerOf(peer, isLeader)),
     electionTimerLeft: isLeader ? null : 0.66,
     electionTimeoutMs: 300,
@@ -58,6 +63,12 @@ export function statusOf(
     persistP99Ms: 1.9,
     commitP50Ms: isLeader ? 2.1 : null,
     commitP99Ms: isLeader ? 8.4 : null,
+    configurationIndex: 0,
+    snapshotIndex: 0,
+    snapshotBytes: 0,
+    storageState: "ok",
+    retired: false,
+    sessions: 0,
     ...changes,
   };
 }
@@ -72,6 +83,9 @@ function peerOf(id: NodeId, isLeader: boolean): PeerStatus {
     inFlightEntries: isLeader ? 2 : null,
     lastContactMs: 31,
     roundTripMs: 0.4,
+    snapshotOffset: null,
+    snapshotBytes: null,
+    catchUpRounds: isLeader ? 0 : null,
   };
 }
 

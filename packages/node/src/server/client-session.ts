@@ -136,6 +136,10 @@ const CLIENT_REQUEST_TYPES: { readonly [T in ClientRequest["type"]]: true } = {
   Delete: true,
   Status: true,
   MoveLeader: true,
+  OpenSession: true,
+  KeepSession: true,
+  CloseSession: true,
+  ChangeMembers: true,
   Subscribe: true,
   Cancel: true,
 };

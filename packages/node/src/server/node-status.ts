@@ -1,4 +1,13 @@
-import type { MemberStatus, NodeId, NodeStatus, PeerStatus, TermRun } from "@quorate/wire";
+import type {
+  Configuration,
+  MemberRole,
+  MemberStatus,
+  NodeId,
+  NodeStatus,
+  PeerStatus,
+  StorageState,
+  TermRun,
+} from "@quorate/wire";
 import type { PeerView, RaftView } from "../raft/index.ts";
 import type { PeerContact } from "../transport/tcp-transport.ts";
 import { roundMs } from "./latency-window.ts";
@@ -43,6 +52,12 @@ export interface StatusSources {
   readonly gauges: NodeGauges;
   readonly lastApplied: number;
   readonly logTail: readonly TermRun[];
+  /** Of the newest snapshot's file. Absent: there is none. */
+  readonly snapshotBytes?: number;
+  /** Absent: as far as the core knows. */
+  readonly storageState?: StorageState;
+  /** Absent: the store keeps no sessions. */
+  readonly sessions?: number;
   readonly addressOf: (id: NodeId) => string | null;
   readonly contactOf: (id: NodeId) => PeerContact;
 }
@@ -68,7 +83,19 @@ export function assembleStatus(sources: StatusSources): NodeStatus {
     members: memberStatuses(sources),
     peers: peerStatuses(sources),
     electionTimerLeft: electionTimerLeft(view),
+    configurationIndex: view.configurationIndex,
+    snapshotIndex: view.snapshotIndex,
+    snapshotBytes: sources.snapshotBytes ?? 0,
+    storageState: sources.storageState ?? (view.isStalled ? "stalled" : "ok"),
+    retired: isRetired(view, identity.nodeId),
+    sessions: sources.sessions ?? 0,
   };
+}
+
+/** A committed configuration says that `nodeId` is a member no more. It may never be one again. */
+export function isRetired(view: RaftView, nodeId: NodeId): boolean {
+  const { configuration, configurationIndex, commitIndex } = view;
+  return configurationIndex <= commitIndex && configuration.retired.includes(nodeId);
 }
 
 function memberStatuses({ view, addressOf }: StatusSources): MemberStatus[] {
@@ -78,7 +105,14 @@ function memberStatuses({ view, addressOf }: StatusSources): MemberStatus[] {
     id,
     address: addressOf(id) ?? "",
     voter: voting.has(id),
+    role: memberRole(view.configuration, id),
   }));
+}
+
+function memberRole({ voters, learners, staging }: Configuration, id: NodeId): MemberRole {
+  if (voters.includes(id)) return "voter";
+  if (staging.includes(id)) return "staging";
+  return learners.includes(id) ? "learner" : "leaving";
 }
 
 function peerStatuses(sources: StatusSources): PeerStatus[] {
@@ -106,14 +140,24 @@ function contactStatus(
 
 function replicationStatus(
   peer: PeerView | undefined,
-): Pick<PeerStatus, "matchIndex" | "nextIndex" | "replication" | "inFlightEntries"> {
-  if (peer === undefined) {
-    return { matchIndex: null, nextIndex: null, replication: null, inFlightEntries: null };
-  }
-  const { matchIndex, nextIndex, state } = peer;
+): Omit<PeerStatus, "id" | "connected" | "lastContactMs" | "roundTripMs"> {
+  if (peer === undefined) return UNKNOWN_REPLICATION;
+  const { matchIndex, nextIndex, state, catchUpRounds } = peer;
   const inFlightEntries = state === "replicate" ? nextIndex - 1 - matchIndex : 0;
-  return { matchIndex, nextIndex, replication: state, inFlightEntries };
+  const replication = { matchIndex, nextIndex, replication: state, inFlightEntries };
+  return { ...replication, snapshotOffset: null, snapshotBytes: null, catchUpRounds };
 }
+
+/** Of a peer as anyone but the leader knows it. */
+const UNKNOWN_REPLICATION = {
+  matchIndex: null,
+  nextIndex: null,
+  replication: null,
+  inFlightEntries: null,
+  snapshotOffset: null,
+  snapshotBytes: null,
+  catchUpRounds: null,
+} as const;
 
 function electionTimerLeft(view: RaftView): number | null {
   if (view.role === "leader") return null;

@@ -83,6 +83,14 @@ export class RequestRouter {
       case "MoveLeader":
         this.#moveLeader(request, reply);
         break;
+      case "OpenSession":
+      case "KeepSession":
+      case "CloseSession":
+      case "ChangeMembers": {
+        const message = `this release answers no ${request.type}`;
+        reply(this.refuse(request.requestId, { code: "invalid", message }));
+        break;
+      }
     }
   }
 
@@ -127,6 +135,7 @@ export class RequestRouter {
       found,
       revision: store.revision,
       appliedIndex: driver.lastApplied,
+      ageMs: 0,
     };
   }
 
@@ -238,5 +247,25 @@ function describe(code: RequestErrorCode, leaderId: NodeId | null): string {
       return "this node is stopping";
     case "transferFailed":
       return "leadership did not move";
+    case "conditionFailed":
+      return "the key is not at the revision that was asked for";
+    case "sessionExpired":
+      return "the session is over or never was";
+    case "behind":
+      return "this node has not applied the revision that was asked for";
+    case "tooStale":
+      return "this node may be further behind than was asked for";
+    case "changeInProgress":
+      return "another change of members is under way";
+    case "notReady":
+      return "the leader is new and has committed nothing yet";
+    case "conflict":
+      return "the members are not those that the change was thought of for";
+    case "quorumAtRisk":
+      return "too few of the voters that there would be answer";
+    case "storageFull":
+      return "the leader's disk is full";
+    case "notMember":
+      return "this node is not a member of the cluster any more";
   }
 }

@@ -282,6 +282,7 @@ export class QuorateServer {
       advertiseAddress: address,
       softwareVersion,
       capabilities: [],
+      bootNumber: null,
     };
   }
 

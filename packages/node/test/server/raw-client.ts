@@ -20,11 +20,23 @@ export function clientHello(changes: Partial<Hello> = {}): Hello {
     advertiseAddress: null,
     softwareVersion: "0",
     capabilities: [],
+    bootNumber: null,
     ...changes,
   };
 }
 
-type Unnumbered<T> = T extends { readonly requestId: number } ? Omit<T, "requestId"> : never;
+/** What few requests ask for, and what it is where a test does not say. */
+const LATER_FIELDS = {
+  Get: { maxStalenessMs: null, minRevision: 0 },
+  Put: { ifRevision: null, session: null },
+  Delete: { ifRevision: null, session: null },
+} as const;
+
+type LaterField = "maxStalenessMs" | "minRevision" | "ifRevision" | "session";
+
+type Unnumbered<T> = T extends { readonly requestId: number }
+  ? Omit<T, "requestId" | LaterField> & Partial<Pick<T, LaterField & keyof T>>
+  : never;
 
 /** One connection that speaks the protocol without the client library's retries and redirects. */
 export class RawClient {
@@ -65,8 +77,7 @@ export class RawClient {
   /** Sends a request under a fresh number, which it returns. */
   send(request: Unnumbered<ClientRequest>): number {
     this.#lastRequestId += 1;
-    const numbered = { ...request, requestId: this.#lastRequestId } as ClientRequest;
-    this.connection.send(numbered);
+    this.connection.send(numbered(request, this.#lastRequestId));
     return this.#lastRequestId;
   }
 
@@ -89,6 +100,12 @@ export class RawClient {
   close(): void {
     this.#connection?.close();
   }
+}
+
+/** A whole request. */
+export function numbered(request: Unnumbered<ClientRequest>, requestId: number): ClientRequest {
+  const later: Partial<Record<string, object>> = LATER_FIELDS;
+  return { ...later[request.type], ...request, requestId } as ClientRequest;
 }
 
 const REPLY_TYPES = /Reply$|^Stream/u;

@@ -27,7 +27,8 @@ function replyTo(outcome: ProposalOutcome<KvResult>): ClientReply | undefined {
     addressOf: (id) => `${id}:1`,
   });
   const replies: ClientReply[] = [];
-  const put = { key: new Uint8Array(1), value: new Uint8Array(1) };
+  const write = { key: new Uint8Array(1), value: new Uint8Array(1) };
+  const put = { ...write, ifRevision: null, session: null };
   router.handle({ type: "Put", requestId: 7, ...put }, (reply) => {
     replies.push(reply);
   });

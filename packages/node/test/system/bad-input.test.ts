@@ -9,7 +9,7 @@ import type { TestContext } from "node:test";
 import { test } from "node:test";
 import { encodeFrame, VALUE_MAX_BYTES } from "@quorate/wire";
 import { freePorts } from "../server/local-servers.ts";
-import { bytes, clientHello, RawClient } from "../server/raw-client.ts";
+import { bytes, numbered, clientHello, RawClient } from "../server/raw-client.ts";
 import { Daemon, daemonFlags } from "./daemon.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -158,7 +158,9 @@ test(
     const frames: Uint8Array[] = [encodeFrame(clientHello())];
     for (let requestId = 1; requestId <= asked; requestId += 1) {
       frames.push(
-        encodeFrame({ type: "Get", requestId, key: bytes("large"), consistency: "linearizable" }),
+        encodeFrame(
+          numbered({ type: "Get", key: bytes("large"), consistency: "linearizable" }, requestId),
+        ),
       );
     }
     const socket = await openSocket(target.port);

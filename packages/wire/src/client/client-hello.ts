@@ -19,6 +19,7 @@ export function clientHello(clientName: string): Hello {
     advertiseAddress: null,
     softwareVersion: SOFTWARE_VERSION,
     capabilities: [],
+    bootNumber: null,
   };
 }
 

@@ -112,7 +112,14 @@ export class QuorateClient {
     if (fault !== null) return Promise.reject(fault);
     return this.#call(keyBytes.byteLength, options, {
       verb: "get",
-      build: (requestId) => ({ type: "Get", requestId, key: keyBytes, consistency }),
+      build: (requestId) => ({
+        type: "Get",
+        requestId,
+        key: keyBytes,
+        consistency,
+        maxStalenessMs: null,
+        minRevision: 0,
+      }),
       read: (reply) => (reply.type === "GetReply" ? getResult(reply) : null),
       effect: "read",
       need: consistency === "stale" ? "any" : "led",
@@ -132,7 +139,14 @@ export class QuorateClient {
     if (fault !== null) return Promise.reject(fault);
     return this.#call(keyBytes.byteLength + valueBytes.byteLength, options, {
       verb: "put",
-      build: (requestId) => ({ type: "Put", requestId, key: keyBytes, value: valueBytes }),
+      build: (requestId) => ({
+        type: "Put",
+        requestId,
+        key: keyBytes,
+        value: valueBytes,
+        ifRevision: null,
+        session: null,
+      }),
       read: (reply) =>
         reply.type === "PutReply" ? { ...positionOf(reply), created: reply.created } : null,
       effect: "write",
@@ -148,7 +162,13 @@ export class QuorateClient {
     if (fault !== null) return Promise.reject(fault);
     return this.#call(keyBytes.byteLength, options, {
       verb: "delete",
-      build: (requestId) => ({ type: "Delete", requestId, key: keyBytes }),
+      build: (requestId) => ({
+        type: "Delete",
+        requestId,
+        key: keyBytes,
+        ifRevision: null,
+        session: null,
+      }),
       read: (reply) =>
         reply.type === "DeleteReply" ? { ...positionOf(reply), deleted: reply.deleted } : null,
       effect: "write",

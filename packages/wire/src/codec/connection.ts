@@ -2,7 +2,7 @@
  * What a connection says about itself. Fields in their order, behind the type code:
  *
  *   Hello         protocolVersion, clusterId|nil, from, to|nil, role, incarnation|nil, bootId,
- *                 advertiseAddress|nil, softwareVersion, capabilities
+ *                 advertiseAddress|nil, softwareVersion, capabilities, bootNumber|nil
  *   HelloRefused  code, message, remedy
  *   Ping, Pong    nonce
  */
@@ -15,6 +15,7 @@ import {
   asIdentifier,
   asIdentifierOrNull,
   asInteger,
+  asIntegerOrNull,
   asName,
   asText,
   asWord,
@@ -23,25 +24,19 @@ import {
   TEXT_MAX_UNITS,
 } from "./checks.ts";
 import type { Codec, Fields } from "./codec.ts";
+import { fieldOr, withoutDefaults } from "./codec.ts";
 import { TYPE_CODES } from "./type-codes.ts";
 
 const ROLES: readonly ConnectionRole[] = ["peer", "client"];
 const CAPABILITIES_MAX = 16;
 
 export const helloCodec: Codec<Hello> = {
-  toFields: (m) => [
-    TYPE_CODES.Hello,
-    m.protocolVersion,
-    m.clusterId,
-    m.from,
-    m.to,
-    m.role,
-    m.incarnation,
-    m.bootId,
-    m.advertiseAddress,
-    m.softwareVersion,
-    m.capabilities,
-  ],
+  toFields: (m) => {
+    const { protocolVersion, clusterId, from, to, role, incarnation, bootId } = m;
+    const who = [clusterId, from, to, role, incarnation, bootId, m.advertiseAddress];
+    const what = [m.softwareVersion, m.capabilities, m.bootNumber];
+    return withoutDefaults([TYPE_CODES.Hello, protocolVersion, ...who, ...what], [null]);
+  },
   fromFields: decodeHello,
 };
 
@@ -61,6 +56,7 @@ function decodeHello(fields: Fields): Hello {
     advertiseAddress,
     softwareVersion: asName(fields[9], "Hello.softwareVersion"),
     capabilities: asCapabilities(fields[10]),
+    bootNumber: asIntegerOrNull(fieldOr(fields, 11, null), "Hello.bootNumber"),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   requestVoteReplyCodec,
   timeoutNowCodec,
 } from "./election.ts";
+import { changeMembersCodec, changeMembersReplyCodec } from "./members.ts";
 import { packFrame, unpackFields } from "./message-pack.ts";
 import {
   deleteReplyCodec,
@@ -34,6 +35,12 @@ import {
   statusCodec,
   subscribeCodec,
 } from "./requests.ts";
+import {
+  closeSessionCodec,
+  keepSessionCodec,
+  openSessionCodec,
+  sessionReplyCodec,
+} from "./sessions.ts";
 import { installSnapshotCodec, installSnapshotReplyCodec } from "./snapshot.ts";
 import {
   streamDeltaCodec,
@@ -68,11 +75,17 @@ const CODECS: { readonly [T in MessageType]: Codec<MessageOf<T>> } = {
   MoveLeader: moveLeaderCodec,
   Subscribe: subscribeCodec,
   Cancel: cancelCodec,
+  OpenSession: openSessionCodec,
+  KeepSession: keepSessionCodec,
+  CloseSession: closeSessionCodec,
+  ChangeMembers: changeMembersCodec,
   GetReply: getReplyCodec,
   PutReply: putReplyCodec,
   DeleteReply: deleteReplyCodec,
   StatusReply: statusReplyCodec,
   MoveLeaderReply: moveLeaderReplyCodec,
+  SessionReply: sessionReplyCodec,
+  ChangeMembersReply: changeMembersReplyCodec,
   ErrorReply: errorReplyCodec,
   StreamState: streamStateCodec,
   StreamDelta: streamDeltaCodec,

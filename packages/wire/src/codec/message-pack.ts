@@ -7,8 +7,8 @@ import { checkBodyFormat } from "./body-format.ts";
 
 /*
  * msgpackr, tamed. Its output is a slice of an arena that it reuses: RESET_BUFFER_MODE lets every
- * message start at the arena's beginning, and what leaves this file is a copy. Large bytes never
- * enter the arena (it would keep their size for ever): they are appended to the copy. Its input
+ * message start at the arena's beginning, and what leaves this file is a copy. The large bytes of a
+ * message never enter the arena (it would keep their size for ever): they go into the copy. Its input
  * is walked first (body-format.ts).
  */
 const packr = new Packr({
@@ -19,25 +19,30 @@ const packr = new Packr({
   useToJSON: false,
 });
 
-/** From this size on, a last field of bytes goes straight into the frame. */
+/** From this size on, a field of bytes goes straight into the frame. */
 const APPENDED_BYTES_MIN = 256;
 
 /**
  * The frame of `fields`, length prefix included. The caller owns it: nothing else refers to its
- * bytes. Changes `fields`.
+ * bytes.
  *
  * @throws EncodeError where the body would have more than `bodyMaxBytes`.
  */
 export function packFrame(fields: unknown[], bodyMaxBytes: number): Uint8Array {
-  const last = fields.at(-1);
-  if (!(last instanceof Uint8Array) || last.byteLength < APPENDED_BYTES_MIN) {
-    return copyFrame(packReserved(fields), null, bodyMaxBytes);
-  }
-  fields.pop();
-  const packed = packReserved(fields);
-  // The array's header counts the field that follows: both fit a fixarray (at most 15).
-  packed[FRAME_PREFIX_BYTES] = 0x90 | (fields.length + 1);
-  return copyFrame(packed, last, bodyMaxBytes);
+  const at = fields.findLastIndex(isAppended);
+  const bytes = fields[at];
+  if (!isAppended(bytes)) return copyFrame(packReserved(fields), null, NO_BYTES, bodyMaxBytes);
+  // Both counts fit a fixarray (at most 15), whose header is one byte.
+  const tail = at + 1 === fields.length ? NO_BYTES : packValue(fields.slice(at + 1)).subarray(1);
+  const packed = packReserved(fields.slice(0, at));
+  packed[FRAME_PREFIX_BYTES] = 0x90 | fields.length;
+  return copyFrame(packed, bytes, tail, bodyMaxBytes);
+}
+
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+function isAppended(field: unknown): field is Uint8Array {
+  return field instanceof Uint8Array && field.byteLength >= APPENDED_BYTES_MIN;
 }
 
 /** Decodes one body: a MessagePack array. Bytes in it are views of `body`. */
@@ -67,10 +72,16 @@ function packReserved(fields: Fields): Buffer {
   return packr.pack(fields, RESERVE_START_SPACE | RESET_BUFFER_MODE | FRAME_PREFIX_BYTES);
 }
 
-function copyFrame(head: Buffer, bytes: Uint8Array | null, bodyMaxBytes: number): Uint8Array {
+function copyFrame(
+  head: Buffer,
+  bytes: Uint8Array | null,
+  tail: Uint8Array,
+  bodyMaxBytes: number,
+): Uint8Array {
   const bytesLength = bytes === null ? 0 : bytes.byteLength;
   const headerLength = bytes === null ? 0 : bytesHeaderLength(bytesLength);
-  const bodyBytes = head.length - FRAME_PREFIX_BYTES + headerLength + bytesLength;
+  const headBytes = head.length - FRAME_PREFIX_BYTES;
+  const bodyBytes = headBytes + headerLength + bytesLength + tail.length;
   if (bodyBytes > bodyMaxBytes) {
     throw new EncodeError("tooLarge", `a body of ${bodyBytes} bytes, at most ${bodyMaxBytes}`);
   }
@@ -80,6 +91,7 @@ function copyFrame(head: Buffer, bytes: Uint8Array | null, bodyMaxBytes: number)
   if (bytes !== null) {
     writeBytesHeader(frame, head.length, bytesLength);
     frame.set(bytes, head.length + headerLength);
+    frame.set(tail, head.length + headerLength + bytesLength);
   }
   // Not a Buffer, whose slice() would share memory where every other Uint8Array's copies.
   return new Uint8Array(frame.buffer, frame.byteOffset, frame.length);

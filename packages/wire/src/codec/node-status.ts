@@ -1,8 +1,17 @@
 /*
  * A node's status: a map from the names of NodeStatus (client-messages.ts) to their values, in
- * any order. Members, peers and term runs are maps too.
+ * any order. Members, peers and term runs are maps too. Names that were added later may be absent:
+ * each has a default.
  */
-import type { MemberStatus, NodeStatus, PeerStatus, Role, TermRun } from "../client-messages.ts";
+import type {
+  MemberRole,
+  MemberStatus,
+  NodeStatus,
+  PeerStatus,
+  Role,
+  StorageState,
+  TermRun,
+} from "../client-messages.ts";
 import type { Check } from "./checks.ts";
 import {
   asAddress,
@@ -20,7 +29,7 @@ import {
   orNull,
 } from "./checks.ts";
 import type { Shape } from "./shape.ts";
-import { asPartOfShape, asShape } from "./shape.ts";
+import { asMap, asPartOfShape, asShape } from "./shape.ts";
 
 /** Longest path of a data directory, in UTF-16 code units (Linux: PATH_MAX). */
 const PATH_MAX_UNITS = 4096;
@@ -28,7 +37,10 @@ const PATH_MAX_UNITS = 4096;
 const ROLES: readonly Role[] = ["follower", "preCandidate", "candidate", "leader"];
 const REPLICATION_STATES = ["probe", "replicate", "snapshot"] as const;
 
-const MEMBER: Shape<MemberStatus> = {
+const MEMBER_ROLES: readonly MemberRole[] = ["voter", "learner", "staging", "leaving"];
+const STORAGE_STATES: readonly StorageState[] = ["ok", "stalled", "full"];
+
+const MEMBER: Shape<Omit<MemberStatus, "role">> = {
   id: asIdentifier,
   address: asAddress,
   voter: asBoolean,
@@ -43,6 +55,9 @@ const PEER: Shape<PeerStatus> = {
   inFlightEntries: asIntegerOrNull,
   lastContactMs: orNull(asMeasure),
   roundTripMs: orNull(asMeasure),
+  snapshotOffset: orAbsent(asIntegerOrNull, null),
+  snapshotBytes: orAbsent(asIntegerOrNull, null),
+  catchUpRounds: orAbsent(asIntegerOrNull, null),
 };
 
 const TERM_RUN: Shape<TermRun> = { term: asInteger, count: asInteger };
@@ -71,7 +86,7 @@ const NODE_STATUS: Shape<NodeStatus> = {
   logTail: arrayOf(TERM_RUN),
   revision: asInteger,
   keyCount: asInteger,
-  members: arrayOf(MEMBER),
+  members: (value, field) => asArray(value, field, asMember),
   peers: arrayOf(PEER),
   electionTimerLeft: orNull(asFraction),
   electionTimeoutMs: asMeasure,
@@ -87,6 +102,12 @@ const NODE_STATUS: Shape<NodeStatus> = {
   persistP99Ms: orNull(asMeasure),
   commitP50Ms: orNull(asMeasure),
   commitP99Ms: orNull(asMeasure),
+  configurationIndex: orAbsent(asInteger, 0),
+  snapshotIndex: orAbsent(asInteger, 0),
+  snapshotBytes: orAbsent(asInteger, 0),
+  storageState: orAbsent((value, field) => asWord(value, field, STORAGE_STATES), "ok"),
+  retired: orAbsent(asBoolean, false),
+  sessions: orAbsent(asInteger, 0),
 };
 
 /** A whole status. */
@@ -97,6 +118,17 @@ export function asNodeStatus(value: unknown, field: string): NodeStatus {
 /** Some fields of a status. */
 export function asPartOfNodeStatus(value: unknown, field: string): Partial<NodeStatus> {
   return asPartOfShape(value, field, NODE_STATUS);
+}
+
+function asMember(value: unknown, field: string): MemberStatus {
+  const member = asShape(value, field, MEMBER);
+  const role = asMap(value, field)["role"] ?? (member.voter ? "voter" : "learner");
+  return { ...member, role: asWord(role, `${field}.role`, MEMBER_ROLES) };
+}
+
+/** `check`, or `absent` where the sender knows no such name. */
+function orAbsent<T>(check: Check<T>, absent: T): Check<T> {
+  return (value, field) => (value === undefined ? absent : check(value, field));
 }
 
 function arrayOf<T>(shape: Shape<T>): Check<T[]> {

@@ -2,7 +2,7 @@
  * Answers to requests. Fields in their order, behind the type code:
  *
  *   GetReply         requestId, revision, appliedIndex, createRevision, modRevision, version,
- *                    value|nil (nil: no such key, and the three before it are 0)
+ *                    value|nil (nil: no such key, and the three before it are 0), ageMs (absent: 0)
  *   PutReply         requestId, index, term, revision, created
  *   DeleteReply      requestId, index, term, revision, deleted
  *   StatusReply      requestId, status (a map, node-status.ts)
@@ -27,34 +27,34 @@ import {
   asIdentifier,
   asIdentifierOrNull,
   asInteger,
+  asMeasure,
   asText,
   asWord,
   cutText,
   TEXT_MAX_UNITS,
 } from "./checks.ts";
 import type { Codec, Fields } from "./codec.ts";
+import { fieldOr, withoutDefaults } from "./codec.ts";
 import { asNodeStatus } from "./node-status.ts";
 import { TYPE_CODES } from "./type-codes.ts";
+
+const NOT_FOUND = { createRevision: 0, modRevision: 0, version: 0, value: null } as const;
 
 const OUTCOMES: readonly Outcome[] = ["notApplied", "unknown"];
 
 export const getReplyCodec: Codec<GetReply> = {
-  toFields: (m) => [
-    TYPE_CODES.GetReply,
-    m.requestId,
-    m.revision,
-    m.appliedIndex,
-    m.found === null ? 0 : m.found.createRevision,
-    m.found === null ? 0 : m.found.modRevision,
-    m.found === null ? 0 : m.found.version,
-    m.found === null ? null : m.found.value,
-  ],
+  toFields: (m) => {
+    const { createRevision, modRevision, version, value } = m.found ?? NOT_FOUND;
+    const fields = [m.revision, m.appliedIndex, createRevision, modRevision, version, value];
+    return withoutDefaults([TYPE_CODES.GetReply, m.requestId, ...fields, m.ageMs], [0]);
+  },
   fromFields: (fields) => ({
     type: "GetReply",
     requestId: asInteger(fields[1], "GetReply.requestId"),
     found: asKeyValue(fields),
     revision: asInteger(fields[2], "GetReply.revision"),
     appliedIndex: asInteger(fields[3], "GetReply.appliedIndex"),
+    ageMs: asMeasure(fieldOr(fields, 8, 0), "GetReply.ageMs"),
   }),
 };
 

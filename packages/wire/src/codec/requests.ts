@@ -1,13 +1,18 @@
 /*
  * What clients ask. Fields in their order, behind the type code:
  *
- *   Get         requestId, key, consistency (0 linearizable, 1 stale)
- *   Put         requestId, key, value
- *   Delete      requestId, key
+ *   Get         requestId, key, consistency (0 linearizable, 1 stale), maxStalenessMs|nil,
+ *               minRevision
+ *   Put         requestId, key, value, ifRevision|nil, session|nil
+ *   Delete      requestId, key, ifRevision|nil, session|nil
  *   Status      requestId
  *   MoveLeader  requestId, target|nil
  *   Subscribe   requestId, stateRateMaxHz, resumeBootId|nil, resumeSequence (0 with nil)
  *   Cancel      requestId
+ *
+ * A session is an array: sessionId, serial, ackedBelow. From maxStalenessMs and ifRevision on,
+ * fields may be absent at the end: nil, and 0 for minRevision. Sessions and members have files of
+ * their own.
  *
  * Sizes of keys and values are not checked here: the store answers them with an ErrorReply.
  */
@@ -21,8 +26,19 @@ import type {
   StatusRequest,
   SubscribeRequest,
 } from "../client-messages.ts";
-import { asBytes, asIdentifier, asIdentifierOrNull, asInteger, badField } from "./checks.ts";
+import {
+  asBytes,
+  asIdentifier,
+  asIdentifierOrNull,
+  asInteger,
+  asIntegerOrNull,
+  asMeasure,
+  badField,
+  orNull,
+} from "./checks.ts";
 import type { Codec, Fields } from "./codec.ts";
+import { fieldOr, withoutDefaults } from "./codec.ts";
+import { asSessionOperation, sessionToField } from "./sessions.ts";
 import { TYPE_CODES } from "./type-codes.ts";
 
 const STATE_RATE_MAX_HZ = 50;
@@ -30,18 +46,22 @@ const STATE_RATE_MAX_HZ = 50;
 const LINEARIZABLE = 0;
 const STALE = 1;
 
+/** Of a write: no condition, no session. */
+const NO_CONDITION = [null, null] as const;
+
 export const getCodec: Codec<GetRequest> = {
-  toFields: (m) => [
-    TYPE_CODES.Get,
-    m.requestId,
-    m.key,
-    m.consistency === "stale" ? STALE : LINEARIZABLE,
-  ],
+  toFields: (m) => {
+    const consistency = m.consistency === "stale" ? STALE : LINEARIZABLE;
+    const fields = [m.requestId, m.key, consistency, m.maxStalenessMs, m.minRevision];
+    return withoutDefaults([TYPE_CODES.Get, ...fields], [null, 0]);
+  },
   fromFields: (fields) => ({
     type: "Get",
     requestId: asInteger(fields[1], "Get.requestId"),
     key: asBytes(fields[2], "Get.key"),
     consistency: asConsistency(fields[3]),
+    maxStalenessMs: orNull(asMeasure)(fieldOr(fields, 4, null), "Get.maxStalenessMs"),
+    minRevision: asInteger(fieldOr(fields, 5, 0), "Get.minRevision"),
   }),
 };
 
@@ -52,21 +72,34 @@ function asConsistency(value: unknown): ReadConsistency {
 }
 
 export const putCodec: Codec<PutRequest> = {
-  toFields: (m) => [TYPE_CODES.Put, m.requestId, m.key, m.value],
+  toFields: (m) => {
+    const condition = [m.ifRevision, sessionToField(m.session)];
+    return withoutDefaults(
+      [TYPE_CODES.Put, m.requestId, m.key, m.value, ...condition],
+      NO_CONDITION,
+    );
+  },
   fromFields: (fields) => ({
     type: "Put",
     requestId: asInteger(fields[1], "Put.requestId"),
     key: asBytes(fields[2], "Put.key"),
     value: asBytes(fields[3], "Put.value"),
+    ifRevision: asIntegerOrNull(fieldOr(fields, 4, null), "Put.ifRevision"),
+    session: asSessionOperation(fieldOr(fields, 5, null), "Put.session"),
   }),
 };
 
 export const deleteCodec: Codec<DeleteRequest> = {
-  toFields: (m) => [TYPE_CODES.Delete, m.requestId, m.key],
+  toFields: (m) => {
+    const condition = [m.ifRevision, sessionToField(m.session)];
+    return withoutDefaults([TYPE_CODES.Delete, m.requestId, m.key, ...condition], NO_CONDITION);
+  },
   fromFields: (fields) => ({
     type: "Delete",
     requestId: asInteger(fields[1], "Delete.requestId"),
     key: asBytes(fields[2], "Delete.key"),
+    ifRevision: asIntegerOrNull(fieldOr(fields, 3, null), "Delete.ifRevision"),
+    session: asSessionOperation(fieldOr(fields, 4, null), "Delete.session"),
   }),
 };
 

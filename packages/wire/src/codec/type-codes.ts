@@ -29,12 +29,18 @@ export const TYPE_CODES: Readonly<Record<MessageType, number>> = {
   MoveLeader: 0x24,
   Subscribe: 0x25,
   Cancel: 0x26,
+  OpenSession: 0x27,
+  KeepSession: 0x28,
+  CloseSession: 0x29,
+  ChangeMembers: 0x2a,
 
   GetReply: 0x30,
   PutReply: 0x31,
   DeleteReply: 0x32,
   StatusReply: 0x33,
   MoveLeaderReply: 0x34,
+  SessionReply: 0x35,
+  ChangeMembersReply: 0x36,
   ErrorReply: 0x3f,
 
   StreamState: 0x40,

@@ -82,6 +82,8 @@ export class ScriptedCluster {
   leader: ScriptedNode | null;
   term = 3;
   revision = 0;
+  /** The newest session. */
+  sessionId = 0;
 
   constructor(nodes: readonly ScriptedNode[]) {
     this.nodes = nodes;
@@ -112,6 +114,7 @@ export class ScriptedCluster {
           found: { value: request.key, createRevision: 1, modRevision: 1, version: 1 },
           revision: this.revision,
           appliedIndex: this.revision,
+          ageMs: 0,
         };
       case "Put": {
         if (node !== this.leader) return this.notLeader(requestId);
@@ -121,6 +124,15 @@ export class ScriptedCluster {
       }
       case "MoveLeader":
         return { type: "MoveLeaderReply", requestId, leaderId: "n2", term: this.term + 1 };
+      case "OpenSession":
+        if (node !== this.leader) return this.notLeader(requestId);
+        this.sessionId += 1;
+        return { type: "SessionReply", requestId, sessionId: this.sessionId, ttlMs: 60_000 };
+      case "KeepSession":
+        if (node !== this.leader) return this.notLeader(requestId);
+        return { type: "SessionReply", requestId, sessionId: request.sessionId, ttlMs: 60_000 };
+      case "CloseSession":
+      case "ChangeMembers":
       case "Delete":
       case "Subscribe":
       case "Cancel":
@@ -139,7 +151,12 @@ export class ScriptedCluster {
       role: node === this.leader ? "leader" : "follower",
       leaderId: this.leader?.id ?? null,
       currentTerm: this.term,
-      members: this.nodes.map(({ id, address }) => ({ id, address, voter: true })),
+      members: this.nodes.map(({ id, address }) => ({
+        id,
+        address,
+        voter: true,
+        role: "voter" as const,
+      })),
     });
   }
 }
@@ -210,6 +227,12 @@ function statusOf(nodeId: string, changes: Partial<NodeStatus> = {}): NodeStatus
     persistP99Ms: null,
     commitP50Ms: null,
     commitP99Ms: null,
+    configurationIndex: 0,
+    snapshotIndex: 0,
+    snapshotBytes: 0,
+    storageState: "ok",
+    retired: false,
+    sessions: 0,
     ...changes,
   };
 }

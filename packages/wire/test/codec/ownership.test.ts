@@ -9,7 +9,13 @@ import { decodeBody, encodeFrame, EncodeError, FRAME_BODY_MAX_BYTES } from "../.
 import { encodeConfiguration, encodeEntries, HELLO_BODY_MAX_BYTES } from "../../src/index.ts";
 import { wireMessage } from "../arbitraries.ts";
 
-const PUT = { type: "Put", requestId: 1, key: Uint8Array.of(1) } as const;
+const PUT = {
+  type: "Put",
+  requestId: 1,
+  key: Uint8Array.of(1),
+  ifRevision: null,
+  session: null,
+} as const;
 
 test("encodeFrame: no later frame changes one that the caller holds", () => {
   fc.assert(
@@ -82,6 +88,7 @@ test("encodeFrame: a hello larger than the other side buffers is not sent", () =
     advertiseAddress: null,
     softwareVersion: "0.1.0",
     capabilities: Array.from({ length: 16 }, () => "x".repeat(300)),
+    bootNumber: null,
   };
   assert.throws(() => encodeFrame(hello), EncodeError);
 });

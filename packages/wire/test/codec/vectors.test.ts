@@ -12,10 +12,16 @@ import {
   PROTOCOL_VERSION,
 } from "../../src/index.ts";
 import { messagesByType } from "../arbitraries.ts";
-import { readVectors, vectorFiles } from "../vectors.ts";
+import { laterStatusNames, readVectors, vectorFiles, withLaterFields } from "../vectors.ts";
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
+}
+
+/** A status from before it had all of today's names: today's encoder writes more. */
+function lacksNames(message: WireMessage): boolean {
+  const isStatus = message.type === "StatusReply" || message.type === "StreamState";
+  return isStatus && laterStatusNames.some((name) => !(name in message.status));
 }
 
 for (const file of vectorFiles()) {
@@ -29,8 +35,11 @@ for (const file of vectorFiles()) {
         assert.deepEqual(decodeConfiguration(frame), message);
         if (isCurrent) assert.equal(hex(encodeConfiguration(message as Configuration)), hex(frame));
       } else {
-        assert.deepEqual(decodeBody(frame.subarray(4)), message);
-        if (isCurrent) assert.equal(hex(encodeFrame(message as WireMessage)), hex(frame));
+        const whole = withLaterFields(message as WireMessage);
+        assert.deepEqual(decodeBody(frame.subarray(4)), whole);
+        if (isCurrent && !lacksNames(message as WireMessage)) {
+          assert.equal(hex(encodeFrame(whole)), hex(frame));
+        }
       }
     });
   }

@@ -12,6 +12,8 @@ function put(requestId: number, valueBytes = 1): PutRequest {
     requestId,
     key: Uint8Array.of(107),
     value: new Uint8Array(valueBytes).fill(requestId),
+    ifRevision: null,
+    session: null,
   };
 }
 

@@ -26,6 +26,7 @@ export function helloFrom(from: string, changes: Partial<Hello> = {}): Hello {
     advertiseAddress: null,
     softwareVersion: "0.0.0",
     capabilities: [],
+    bootNumber: null,
     ...changes,
   };
 }
