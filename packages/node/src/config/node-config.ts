@@ -21,6 +21,8 @@ export interface NodeConfig {
   readonly initialCluster: readonly Member[];
   /** Make the data directory: only where there is none yet (Raft §5.2 needs one identity once). */
   readonly bootstrap: boolean;
+  /** Make the data directory of a server that knows no members, and waits to be added. */
+  readonly join: boolean;
   /** Divides both intervals below. */
   readonly tickIntervalMs: number;
   readonly heartbeatIntervalMs: number;
@@ -48,7 +50,7 @@ export function parseNodeConfig(flags: RawSettings, file: RawSettings): NodeConf
     const given = Object.hasOwn(flags, key) || Object.hasOwn(file, key);
     if (!given) faults.push({ key, problem: "is missing", remedy: missingRemedy(key) });
   }
-  faults.push(...timingFaults(values), ...memberFaults(values));
+  faults.push(...timingFaults(values), ...memberFaults(values), ...beginningFaults(values));
   if (faults.length > 0) throw new ConfigError(faults);
   return assemble(values);
 }
@@ -119,6 +121,18 @@ function timingFaults(values: Values): ConfigFault[] {
   return faults;
 }
 
+/** A first member and a later one begin differently: with all the members, and with none. */
+function beginningFaults(values: Values): ConfigFault[] {
+  if (values.bootstrap !== true || values.join !== true) return [];
+  return [
+    {
+      key: "join",
+      problem: "cannot be set together with bootstrap",
+      remedy: "bootstrap for the first members of a new cluster, join for those added later",
+    },
+  ];
+}
+
 function memberFaults(values: Values): ConfigFault[] {
   const { name, "initial-cluster": members } = values;
   if (name === undefined || members === undefined) return [];
@@ -152,6 +166,7 @@ function assemble(values: Values): NodeConfig {
     clusterId,
     initialCluster,
     bootstrap: values.bootstrap ?? false,
+    join: values.join ?? false,
     tickIntervalMs: values["tick-ms"] ?? TICK_DEFAULT_MS,
     heartbeatIntervalMs: values["heartbeat-ms"] ?? HEARTBEAT_DEFAULT_MS,
     electionTimeoutMs: values["election-timeout-ms"] ?? ELECTION_TIMEOUT_DEFAULT_MS,

@@ -18,6 +18,7 @@ export interface SettingValues {
   readonly "cluster-id": string;
   readonly "initial-cluster": readonly Member[];
   readonly bootstrap: boolean;
+  readonly join: boolean;
   readonly "tick-ms": number;
   readonly "heartbeat-ms": number;
   readonly "election-timeout-ms": number;
@@ -124,6 +125,11 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<SettingValues[K]> }
   bootstrap: {
     placeholder: null,
     description: "make the folder of a member of a new cluster; it has none yet",
+    parse: toggle,
+  },
+  join: {
+    placeholder: null,
+    description: "make the folder of a new node that waits to be added: quorate member add",
     parse: toggle,
   },
   "tick-ms": {

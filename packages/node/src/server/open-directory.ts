@@ -6,7 +6,7 @@ import type { SqliteStorage } from "../storage/index.ts";
 
 /**
  * Opens the data directory of `config`, after it has made it where `config.bootstrap` asks for
- * that. Addresses that have changed since are durable in it on return.
+ * that or `config.join`. Addresses that have changed since are durable in it on return.
  *
  * @throws StorageError when the directory is not what the configuration says, or cannot be used.
  */
@@ -17,8 +17,9 @@ export async function openDirectory(
   const { dataDirectory: directory, clusterId, nodeId, initialCluster } = config;
   const addresses = new Map<NodeId, string>(initialCluster.map(({ id, address }) => [id, address]));
   addresses.set(nodeId, config.advertiseAddress);
-  if (config.bootstrap) {
-    const voters = initialCluster.map(({ id }) => id);
+  if (config.bootstrap || config.join) {
+    // Who waits to be added knows of no members: the leader tells it (Diss. §4.2.1).
+    const voters = config.join ? [] : initialCluster.map(({ id }) => id);
     const configuration = configurationOf({ voters });
     bootstrapDirectory({ directory, clusterId, nodeId, configuration, addresses });
   }

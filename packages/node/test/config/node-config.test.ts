@@ -38,6 +38,7 @@ test("NodeConfig: fills in the documented defaults", () => {
       { id: "n2", address: "127.0.0.1:7002" },
     ],
     bootstrap: false,
+    join: false,
     tickIntervalMs: 10,
     heartbeatIntervalMs: 50,
     electionTimeoutMs: 300,
@@ -93,6 +94,15 @@ test("NodeConfig: intervals are whole numbers of ticks", () => {
 test("NodeConfig: the initial cluster names this node", () => {
   const error = faultsOf(() => parseNodeConfig({ ...VALID, name: "n9" }, {}));
   assert.match(error.faults[0]?.remedy ?? "", /n9=host:port.*n1, n2/u);
+});
+
+test("NodeConfig: a node is bootstrapped with the first members or joins later, not both", () => {
+  const error = faultsOf(() => parseNodeConfig({ ...VALID, bootstrap: true, join: true }, {}));
+  assert.deepEqual(
+    error.faults.map((fault) => fault.key),
+    ["join"],
+  );
+  assert.equal(parseNodeConfig({ ...VALID, join: true }, {}).join, true);
 });
 
 test("command line: flags win over the file, and both are checked together", () => {

@@ -49,6 +49,7 @@ export async function localConfigs(t: TestContext, count: number): Promise<NodeC
       "cluster-id": "test",
       "initial-cluster": members,
       bootstrap: true,
+      join: false,
     };
     return parseNodeConfig(flags, {});
   });
