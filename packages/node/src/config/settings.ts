@@ -129,7 +129,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<SettingValues[K]> }
   },
   join: {
     placeholder: null,
-    description: "make the folder of a new node that waits to be added: quorate member add",
+    description: "make the folder of a node that waits to be added",
     parse: toggle,
   },
   "tick-ms": {
