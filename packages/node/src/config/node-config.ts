@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { ClusterId, NodeId } from "@quorate/wire";
+import { RAFT_DEFAULTS } from "../raft/index.ts";
 import type { ConfigFault } from "./config-error.ts";
 import { ConfigError } from "./config-error.ts";
 import type { Member } from "./initial-cluster.ts";
@@ -28,6 +29,17 @@ export interface NodeConfig {
   readonly heartbeatIntervalMs: number;
   /** Shortest election timeout; at least 3 heartbeats. Each is drawn from [this, 2 x this). */
   readonly electionTimeoutMs: number;
+  /**
+   * The leader answers reads for a while after a quorum was heard, without asking again
+   * (Diss. §6.4.1). All members must have it alike. Linearizable only where no member's clock runs
+   * more than a tenth faster than another's, and where no machine is suspended.
+   */
+  readonly leaseReads: boolean;
+  /** Bytes of applied entries after which a snapshot takes their place (Raft §7). */
+  readonly snapshotLogBytes: number;
+  readonly snapshotSendBytesPerSecond: number;
+  /** Entries that stay in the log below a snapshot. */
+  readonly trailingEntries: number;
   readonly logLevel: LogLevel;
   /** Null: standard output. */
   readonly logFile: string | null;
@@ -70,6 +82,17 @@ function missingRemedy(key: SettingKey): string {
   return `--${key} ${placeholder ?? ""}: ${description}`;
 }
 
+type ConsensusSettings = Pick<
+  NodeConfig,
+  | "tickIntervalMs"
+  | "heartbeatIntervalMs"
+  | "electionTimeoutMs"
+  | "leaseReads"
+  | "snapshotLogBytes"
+  | "snapshotSendBytesPerSecond"
+  | "trailingEntries"
+>;
+
 type Values = { -readonly [K in SettingKey]?: SettingValues[K] };
 
 function parseValues(raw: RawSettings, faults: ConfigFault[]): Values {
@@ -92,6 +115,9 @@ function parseValue(key: SettingKey, raw: unknown, values: Values, faults: Confi
 const TICK_DEFAULT_MS = 10;
 const HEARTBEAT_DEFAULT_MS = 50;
 const ELECTION_TIMEOUT_DEFAULT_MS = 300;
+
+const SNAPSHOT_LOG_DEFAULT_BYTES = 64 * 1024 * 1024;
+const SNAPSHOT_SEND_DEFAULT_BYTES = 64 * 1024 * 1024;
 
 /** broadcastTime << electionTimeout (Raft §5.6), and whole numbers of ticks. */
 function timingFaults(values: Values): ConfigFault[] {
@@ -167,10 +193,20 @@ function assemble(values: Values): NodeConfig {
     initialCluster,
     bootstrap: values.bootstrap ?? false,
     join: values.join ?? false,
+    ...consensusSettings(values),
+    logLevel: values["log-level"] ?? "info",
+    logFile: values["log-file"] === undefined ? null : resolve(values["log-file"]),
+  };
+}
+
+function consensusSettings(values: Values): ConsensusSettings {
+  return {
     tickIntervalMs: values["tick-ms"] ?? TICK_DEFAULT_MS,
     heartbeatIntervalMs: values["heartbeat-ms"] ?? HEARTBEAT_DEFAULT_MS,
     electionTimeoutMs: values["election-timeout-ms"] ?? ELECTION_TIMEOUT_DEFAULT_MS,
-    logLevel: values["log-level"] ?? "info",
-    logFile: values["log-file"] === undefined ? null : resolve(values["log-file"]),
+    leaseReads: values["lease-reads"] ?? RAFT_DEFAULTS.leaseReads,
+    snapshotLogBytes: values["snapshot-log-bytes"] ?? SNAPSHOT_LOG_DEFAULT_BYTES,
+    snapshotSendBytesPerSecond: values["snapshot-send-rate"] ?? SNAPSHOT_SEND_DEFAULT_BYTES,
+    trailingEntries: values["trailing-entries"] ?? RAFT_DEFAULTS.trailingEntries,
   };
 }

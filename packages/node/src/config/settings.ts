@@ -22,6 +22,10 @@ export interface SettingValues {
   readonly "tick-ms": number;
   readonly "heartbeat-ms": number;
   readonly "election-timeout-ms": number;
+  readonly "lease-reads": boolean;
+  readonly "snapshot-log-bytes": number;
+  readonly "snapshot-send-rate": number;
+  readonly "trailing-entries": number;
   readonly "log-level": LogLevel;
   readonly "log-file": string;
 }
@@ -64,15 +68,19 @@ const path = (raw: unknown): Parsed<string> =>
         remedy: "the path of a file or folder",
       };
 
-const milliseconds = (min: number, max: number): ((raw: unknown) => Parsed<number>) => {
+const wholeNumber = (
+  unit: string,
+  min: number,
+  max: number,
+): ((raw: unknown) => Parsed<number>) => {
   return (raw) => {
     const text = typeof raw === "number" ? String(raw) : raw;
-    const value = typeof text === "string" && /^\d{1,9}$/u.test(text) ? Number(text) : Number.NaN;
+    const value = typeof text === "string" && /^\d{1,15}$/u.test(text) ? Number(text) : Number.NaN;
     return value >= min && value <= max
       ? { kind: "value", value }
       : {
           kind: "fault",
-          problem: `${show(raw)} is not a whole number of milliseconds from ${min} to ${max}`,
+          problem: `${show(raw)} is not a whole number of ${unit} from ${min} to ${max}`,
           remedy: `a number from ${min} to ${max}`,
         };
   };
@@ -135,17 +143,37 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<SettingValues[K]> }
   "tick-ms": {
     placeholder: "MS",
     description: "the grain of time; divides the two intervals below (default 10)",
-    parse: milliseconds(1, 1000),
+    parse: wholeNumber("milliseconds", 1, 1000),
   },
   "heartbeat-ms": {
     placeholder: "MS",
     description: "how often a leader is heard (default 50)",
-    parse: milliseconds(1, 60_000),
+    parse: wholeNumber("milliseconds", 1, 60_000),
   },
   "election-timeout-ms": {
     placeholder: "MS",
     description: "silence that starts an election, >= 3 heartbeats (default 300)",
-    parse: milliseconds(3, 600_000),
+    parse: wholeNumber("milliseconds", 3, 600_000),
+  },
+  "lease-reads": {
+    placeholder: null,
+    description: "leaders answer reads without a round; all members alike",
+    parse: toggle,
+  },
+  "snapshot-log-bytes": {
+    placeholder: "BYTES",
+    description: "log after which a snapshot takes its place (default 64 MiB)",
+    parse: wholeNumber("bytes", 4096, 2 ** 40),
+  },
+  "snapshot-send-rate": {
+    placeholder: "BYTES",
+    description: "sent of snapshots in a second, at most (default 64 MiB)",
+    parse: wholeNumber("bytes", 65_536, 2 ** 40),
+  },
+  "trailing-entries": {
+    placeholder: "N",
+    description: "entries kept below a snapshot for slow followers (default 10000)",
+    parse: wholeNumber("entries", 1, 100_000_000),
   },
   "log-level": {
     placeholder: "LEVEL",

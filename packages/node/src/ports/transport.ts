@@ -23,6 +23,8 @@ export interface Transport {
   start(handlers: TransportHandlers): void;
   /** Fire and forget. */
   send(to: NodeId, message: RaftMessage): void;
+  /** Fire and forget, beside the other messages: however big, it never holds one of them up. */
+  sendBulk(to: NodeId, message: RaftMessage): void;
   /** Hands what was sent in this turn to the network now, so that it leaves before a disk write. */
   flush(): void;
   close(): Promise<void>;

@@ -27,11 +27,14 @@ export function identityOf(config: NodeConfig, storage: SqliteStorage): NodeIden
 /** The core's numbers: times become ticks, and the rest are its defaults. */
 export function raftConfigOf(config: NodeConfig): RaftConfig {
   const { nodeId, tickIntervalMs, heartbeatIntervalMs, electionTimeoutMs } = config;
+  const { leaseReads, trailingEntries } = config;
   return {
     ...RAFT_DEFAULTS,
     nodeId,
     heartbeatTicks: heartbeatIntervalMs / tickIntervalMs,
     electionTicks: electionTimeoutMs / tickIntervalMs,
+    leaseReads,
+    trailingEntries,
   };
 }
 

@@ -66,6 +66,14 @@ export class PendingProposals<Result> {
     this.#take(index)?.done({ kind: "notApplied", code: "proposalDropped", leaderId });
   }
 
+  /** A snapshot took the place of the log up to `index`: what became of proposals there is unknown. */
+  overtaken(index: LogIndex, leaderId: NodeId | null): void {
+    const overtaken = [...this.#byIndex].filter(([at]) => at <= index);
+    for (const [at] of overtaken) this.#byIndex.delete(at);
+    for (const [, { done }] of overtaken)
+      done({ kind: "unknown", code: "leadershipLost", leaderId });
+  }
+
   /** Gives up those whose wait is over. */
   expire(nowTick: number, leaderId: NodeId | null): void {
     if (nowTick < this.#firstDeadlineTick) return;

@@ -2,23 +2,31 @@ import type { LogEntry, LogIndex, NodeId, RaftMessage, TermRun } from "@quorate/
 import { decodeConfiguration, encodeConfiguration } from "@quorate/wire";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
+import type { SnapshotStore } from "../ports/snapshot-store.ts";
 import type { StateMachine } from "../ports/state-machine.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { Transport } from "../ports/transport.ts";
 import type {
+  ChangeOptions,
+  ConfigurationTarget,
   DeferredEnvelope,
   Output,
   PersistBatch,
   RaftConfig,
   RaftView,
+  SnapshotPoint,
 } from "../raft/index.ts";
 import { assert, RaftCore } from "../raft/index.ts";
 import type {
+  ChangeOutcome,
   DriverObserver,
   ProposalOutcome,
   ReadOutcome,
+  SnapshotStatus,
   TransferOutcome,
 } from "./driver-outcomes.ts";
+import { DriverSnapshots } from "./driver-snapshots.ts";
+import { LeaderLease } from "./leader-lease.ts";
 import { PendingProposals } from "./pending-proposals.ts";
 import { PendingReads } from "./pending-reads.ts";
 import { PendingTransfers } from "./pending-transfers.ts";
@@ -36,8 +44,14 @@ export interface RaftDriverOptions<Result> {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;
-  /** Empty: every committed entry of the recovered log is applied to it again. */
+  /** Empty: the stored snapshot and the committed entries of the recovered log make its state. */
   readonly stateMachine: StateMachine<Result>;
+  /** Opened with `storage`. */
+  readonly snapshots: SnapshotStore;
+  /** Bytes of applied entries after which a snapshot takes the place of the log (Raft §7). */
+  readonly snapshotLogBytes: number;
+  /** Snapshots take no more of the network than this, all followers together. */
+  readonly snapshotSendBytesPerSecond: number;
   readonly observer: DriverObserver<Result>;
   /** Makes the core: replaced where a checker wants to look into it. */
   readonly createCore?: CreateCore;
@@ -60,13 +74,17 @@ export class RaftDriver<Result> {
   readonly #observer: DriverObserver<Result>;
   readonly #proposals: PendingProposals<Result>;
   readonly #reads = new PendingReads();
+  readonly #changes: PendingProposals<null>;
   readonly #transfers: PendingTransfers;
+  readonly #snapshots: DriverSnapshots;
+  readonly #lease: LeaderLease | null;
   readonly #ticks: TickSource;
   #tickCount = 0;
   #stepScheduled = false;
   #stopping = false;
   #lastView: RaftView;
   #lastApplied: LogIndex;
+  #isRestored = false;
   /** In the order in which the core gave them out. */
   #deferred: DeferredEnvelope[] = [];
   #durableSequence = 0;
@@ -85,7 +103,10 @@ export class RaftDriver<Result> {
     this.#stateMachine = options.stateMachine;
     this.#observer = options.observer;
     this.#proposals = new PendingProposals(2 * config.electionTicks);
+    this.#changes = new PendingProposals(2 * config.electionTicks);
     this.#transfers = new PendingTransfers(2 * config.electionTicks);
+    this.#snapshots = this.#createSnapshots(options);
+    this.#lease = config.leaseReads ? createLease(options) : null;
     this.#ticks = new TickSource({
       clock,
       intervalMs: options.tickIntervalMs,
@@ -102,8 +123,30 @@ export class RaftDriver<Result> {
     this.#lastApplied = storage.recovered.snapshot.lastIncludedIndex;
   }
 
-  /** Starts the transport and the ticks. */
+  /**
+   * Makes the stored snapshot the state machine's state; `done` is called once it is, at once where
+   * there is none. {@link RaftDriver.start} does so by itself: this is for owners who answer reads
+   * only afterwards.
+   */
+  restore(done: () => void): void {
+    if (this.#isRestored) {
+      done();
+      return;
+    }
+    this.#snapshots.recover(() => {
+      this.#isRestored = true;
+      done();
+    });
+  }
+
+  /** Restores the state, then starts the transport and the ticks. */
   start(): void {
+    this.restore(() => {
+      if (!this.#stopping) this.#begin();
+    });
+  }
+
+  #begin(): void {
     this.#transport.start({
       onMessage: (from, message) => {
         this.#receive(from, message);
@@ -130,8 +173,10 @@ export class RaftDriver<Result> {
     if (this.#stopped !== null) return this.#stopped;
     this.#stopping = true;
     this.#ticks.stop();
+    this.#snapshots.stop();
     const { leaderId } = this.#core.view();
     this.#proposals.stop(leaderId);
+    this.#changes.stop(leaderId);
     this.#reads.stop(leaderId);
     this.#transfers.stop(leaderId);
     this.#stopped = this.#persistInFlight
@@ -162,6 +207,42 @@ export class RaftDriver<Result> {
     done({ kind: "notApplied", code: unled ? "noLeader" : proposed.kind, leaderId });
   }
 
+  /**
+   * Begins a change of members (Raft §6). `done` as above: `applied` once its entry is committed,
+   * and then a joint change goes on by itself.
+   */
+  changeMembers(
+    target: ConfigurationTarget,
+    options: ChangeOptions,
+    done: (outcome: ChangeOutcome) => void,
+  ): void {
+    if (this.#stopping) {
+      done({ kind: "notApplied", code: "stopping", leaderId: null });
+      return;
+    }
+    const result = this.#core.changeMembers(target, options);
+    if (result.kind === "accepted") {
+      this.#changes.add(result.index, result.term, this.#tickCount, done);
+      this.#scheduleStep();
+    } else if (result.kind === "refused") {
+      done(result);
+    } else {
+      const code = result.leaderId === null ? "noLeader" : "notLeader";
+      done({ kind: "notApplied", code, leaderId: result.leaderId });
+    }
+  }
+
+  /**
+   * An applied index at which the state machine may be read linearizably now, before this turn
+   * ends, without asking anybody (Diss. §6.4.1); null: use {@link RaftDriver.readIndex}. Always null
+   * unless `leaseReads` is set, and while this node does not lead.
+   */
+  leaseRead(): LogIndex | null {
+    if (this.#stopping || this.#lease?.holds(this.#clock.nowMs()) !== true) return null;
+    const readIndex = this.#core.leaseReadIndex();
+    return readIndex !== null && readIndex <= this.#lastApplied ? readIndex : null;
+  }
+
   /** Asks for a moment at which the state machine may be read linearizably; `done` as above. */
   readIndex(done: (outcome: ReadOutcome) => void): void {
     if (this.#stopping) {
@@ -181,6 +262,7 @@ export class RaftDriver<Result> {
     }
     const result = this.#core.transferLeadership(target);
     if (result.kind === "started") {
+      this.#lease?.spoil(currentTerm);
       this.#transfers.add(currentTerm, this.#tickCount, done);
       this.#scheduleStep();
     } else if (result.kind === "notLeader") {
@@ -200,16 +282,54 @@ export class RaftDriver<Result> {
     return this.#lastApplied;
   }
 
+  /** Where this node is with its snapshots. */
+  snapshotStatus(): SnapshotStatus {
+    return this.#snapshots.status();
+  }
+
   /** The newest `maxEntries` entries as runs of terms. */
   termRuns(maxEntries: number): TermRun[] {
     return this.#core.termRuns(maxEntries);
   }
 
+  #createSnapshots(options: RaftDriverOptions<Result>): DriverSnapshots {
+    const { config, storage, stateMachine, clock, observer } = options;
+    return new DriverSnapshots(
+      {
+        nodeId: config.nodeId,
+        core: this.#core,
+        store: options.snapshots,
+        stateMachine,
+        clock,
+        logBytes: options.snapshotLogBytes,
+        sendBytesPerSecond: options.snapshotSendBytesPerSecond,
+        resendTicks: config.electionTicks,
+        observer,
+        send: (to, message) => {
+          observer.onMessageSent?.(to, message);
+          this.#transport.sendBulk(to, message);
+        },
+        onInput: () => {
+          this.#scheduleStep();
+        },
+        onRestored: (point) => {
+          this.#restored(point);
+        },
+      },
+      storage.recovered.snapshot,
+    );
+  }
+
   #tick(): void {
+    const nowMs = this.#clock.nowMs();
     this.#tickCount++;
     this.#core.tick();
     const view = this.#core.view();
+    this.#lease?.ticked(nowMs);
+    this.#lease?.observe(view, nowMs);
+    this.#snapshots.tick();
     this.#proposals.expire(this.#tickCount, view.leaderId);
+    this.#changes.expire(this.#tickCount, view.leaderId);
     this.#transfers.settle(view, this.#tickCount);
     this.#scheduleStep();
   }
@@ -239,18 +359,24 @@ export class RaftDriver<Result> {
   }
 
   #step(): void {
+    const nowMs = this.#clock.nowMs();
     this.#sendDurable();
     if (!this.#core.hasOutput()) {
       this.#transport.flush();
-      this.#observe(this.#core.view());
+      const view = this.#core.view();
+      this.#lease?.observe(view, nowMs);
+      this.#observe(view);
       return;
     }
     const output = this.#core.takeOutput();
     const view = this.#core.view();
+    this.#lease?.observe(view, nowMs);
     this.#send(output);
     this.#transport.flush();
     if (output.persist !== null) this.#persist(output.persist);
     this.#observe(view);
+    if (output.installed !== null) this.#overtaken(output.installed, view.leaderId);
+    this.#snapshots.take(output, view);
     this.#apply(output.committedEntries, view.leaderId);
     this.#answerReads(output, view.leaderId);
     if (this.#core.hasOutput()) this.#scheduleStep();
@@ -289,6 +415,9 @@ export class RaftDriver<Result> {
       this.#durableSequence = batch.sequence;
       this.#observer.onPersisted?.(batch, this.#clock.nowMs() - startMs);
       this.#core.persisted(batch.sequence);
+      if (batch.snapshot !== undefined && !this.#stopping) {
+        this.#snapshots.switched(batch.snapshot.point, this.#core.view());
+      }
       this.#scheduleStep();
       this.#onIdle?.();
     });
@@ -297,10 +426,10 @@ export class RaftDriver<Result> {
   #observe(view: RaftView): void {
     const before = this.#lastView;
     this.#lastView = view;
-    this.#proposals.noteLeadership(
-      view.role === "leader" ? view.currentTerm : null,
-      this.#tickCount,
-    );
+    const ledTerm = view.role === "leader" ? view.currentTerm : null;
+    this.#proposals.noteLeadership(ledTerm, this.#tickCount);
+    this.#changes.noteLeadership(ledTerm, this.#tickCount);
+    this.#snapshots.observe(view);
     this.#transfers.settle(view, this.#tickCount);
     this.#observer.onStep(before, view);
   }
@@ -309,16 +438,41 @@ export class RaftDriver<Result> {
     for (const entry of entries) {
       assert(entry.index === this.#lastApplied + 1, `applying ${entry.index} out of order`);
       this.#lastApplied = entry.index;
-      if (entry.kind === "command") {
-        const result = this.#stateMachine.apply(entry);
-        this.#observer.onApplied?.(entry, result);
-        this.#proposals.applied(entry, result, leaderId);
-      } else {
-        this.#observer.onApplied?.(entry, null);
-        this.#proposals.dropped(entry.index, leaderId);
-      }
+      this.#snapshots.applied(entry);
+      if (entry.kind === "command") this.#applyCommand(entry, leaderId);
+      else this.#passOver(entry, leaderId);
     }
-    if (entries.length > 0) this.#reads.answer(this.#lastApplied);
+    if (entries.length === 0) return;
+    this.#snapshots.startIfDue();
+    this.#reads.answer(this.#lastApplied);
+  }
+
+  #applyCommand(entry: LogEntry, leaderId: NodeId | null): void {
+    const result = this.#stateMachine.apply(entry);
+    this.#observer.onApplied?.(entry, result);
+    this.#proposals.applied(entry, result, leaderId);
+    this.#changes.dropped(entry.index, leaderId);
+  }
+
+  /** Nothing of the state machine's: the core has long taken in what a configuration says. */
+  #passOver(entry: LogEntry, leaderId: NodeId | null): void {
+    this.#observer.onApplied?.(entry, null);
+    this.#proposals.dropped(entry.index, leaderId);
+    if (entry.kind === "configuration") this.#changes.applied(entry, null, leaderId);
+    else this.#changes.dropped(entry.index, leaderId);
+  }
+
+  /** A snapshot is to take the place of the state and of what would be applied up to its end. */
+  #overtaken({ lastIncludedIndex }: SnapshotPoint, leaderId: NodeId | null): void {
+    this.#proposals.overtaken(lastIncludedIndex, leaderId);
+    this.#changes.overtaken(lastIncludedIndex, leaderId);
+  }
+
+  #restored({ lastIncludedIndex }: SnapshotPoint): void {
+    this.#lastApplied = lastIncludedIndex;
+    this.#core.pauseApplying(false);
+    this.#reads.answer(this.#lastApplied);
+    this.#scheduleStep();
   }
 
   #answerReads(output: Output, leaderId: NodeId | null): void {
@@ -326,4 +480,17 @@ export class RaftDriver<Result> {
     if (output.readStates.length > 0) this.#reads.answer(this.#lastApplied);
     for (const requestId of output.abortedReads) this.#reads.abort(requestId, leaderId);
   }
+}
+
+function createLease({
+  config,
+  tickIntervalMs,
+  clock,
+}: Pick<RaftDriverOptions<unknown>, "config" | "tickIntervalMs" | "clock">): LeaderLease {
+  return new LeaderLease({
+    electionTimeoutMs: config.electionTicks * tickIntervalMs,
+    heartbeatIntervalMs: config.heartbeatTicks * tickIntervalMs,
+    tickIntervalMs,
+    nowMs: clock.nowMs(),
+  });
 }

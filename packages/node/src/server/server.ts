@@ -118,6 +118,9 @@ export class QuorateServer {
       clock: this.#clock,
       random,
       stateMachine: this.#store,
+      snapshots: storage.snapshots,
+      snapshotLogBytes: config.snapshotLogBytes,
+      snapshotSendBytesPerSecond: config.snapshotSendBytesPerSecond,
       observer: this.#telemetry,
     });
     this.#router = new RequestRouter({

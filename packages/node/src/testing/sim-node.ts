@@ -10,6 +10,7 @@ import { RaftDriver } from "../server/raft-driver.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { SimDisk } from "./sim-disk.ts";
 import { SimProcess } from "./sim-process.ts";
+import { SimSnapshotFiles, SimSnapshotStore } from "./sim-snapshot-store.ts";
 import type { DiskSpeed, SimStorageContext } from "./sim-storage.ts";
 import { SimStorage } from "./sim-storage.ts";
 import { SimTransport } from "./sim-transport.ts";
@@ -57,6 +58,7 @@ export class SimNode {
   readonly disk: SimDisk;
   readonly #world: SimWorld;
   readonly #options: SimNodeOptions;
+  readonly #snapshotFiles = new SimSnapshotFiles();
   #life: Life | null = null;
   #lives = 0;
 
@@ -193,6 +195,18 @@ export class SimNode {
       clock: process,
       random: random.fork("core"),
       stateMachine: machine,
+      snapshots: new SimSnapshotStore({
+        files: this.#snapshotFiles,
+        current: () => storage.recovered.snapshot,
+        later: (done) => {
+          scheduler.schedule(0, () => {
+            process.deliver(done);
+          });
+        },
+      }),
+      // The simulated log keeps all entries.
+      snapshotLogBytes: Number.MAX_SAFE_INTEGER,
+      snapshotSendBytesPerSecond: Number.MAX_SAFE_INTEGER,
       createCore: (...given) => {
         const core = (parts.createCore ?? ((...from) => new RaftCore(...from)))(...given);
         checker.nodeStarted(this.id, core);

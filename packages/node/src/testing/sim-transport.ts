@@ -35,6 +35,10 @@ export class SimTransport implements Transport {
     this.#network.send(this.#nodeId, to, encodeFrame(message), message);
   }
 
+  sendBulk(to: NodeId, message: RaftMessage): void {
+    this.send(to, message);
+  }
+
   /** Nothing waits: what is sent is on its way. */
   flush(): void {}
 
@@ -63,6 +67,8 @@ function decodeRaftMessage(body: Uint8Array): RaftMessage {
     case "TimeoutNow":
     case "ReadIndex":
     case "ReadIndexReply":
+    case "InstallSnapshot":
+    case "InstallSnapshotReply":
       return message;
     default:
       assert(false, `${message.type} between servers`);

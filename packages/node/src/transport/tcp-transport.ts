@@ -67,6 +67,10 @@ export class TcpTransport implements Transport {
     this.#links.get(to)?.send(message);
   }
 
+  sendBulk(to: NodeId, message: RaftMessage): void {
+    this.send(to, message);
+  }
+
   flush(): void {
     for (const link of this.#links.values()) link.flush();
   }

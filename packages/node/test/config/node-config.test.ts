@@ -42,6 +42,10 @@ test("NodeConfig: fills in the documented defaults", () => {
     tickIntervalMs: 10,
     heartbeatIntervalMs: 50,
     electionTimeoutMs: 300,
+    leaseReads: false,
+    snapshotLogBytes: 67_108_864,
+    snapshotSendBytesPerSecond: 67_108_864,
+    trailingEntries: 10_000,
     logLevel: "info",
     logFile: null,
   });

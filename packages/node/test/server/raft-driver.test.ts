@@ -12,6 +12,7 @@ import type { PersistBatch } from "../../src/raft/index.ts";
 import { RAFT_DEFAULTS } from "../../src/raft/index.ts";
 import type { ProposalOutcome, ReadOutcome } from "../../src/server/driver-outcomes.ts";
 import { RaftDriver } from "../../src/server/raft-driver.ts";
+import { SimSnapshotFiles, SimSnapshotStore } from "../../src/testing/sim-snapshot-store.ts";
 
 const TICK_MS = 10;
 
@@ -80,6 +81,11 @@ class RecordingTransport implements Transport {
     this.sent.push({ to, message });
   }
 
+  sendBulk(to: NodeId, message: RaftMessage): void {
+    this.#log.push(`send ${message.type} in bulk`);
+    this.sent.push({ to, message });
+  }
+
   flush(): void {
     this.#log.push("flush");
   }
@@ -109,6 +115,15 @@ class Bench {
       clock: this.process,
       random: new SeededRandom("driver"),
       stateMachine: this.machine,
+      snapshots: new SimSnapshotStore({
+        files: new SimSnapshotFiles(),
+        current: () => this.storage.recovered.snapshot,
+        later: (done) => {
+          this.process.soon(done);
+        },
+      }),
+      snapshotLogBytes: Number.MAX_SAFE_INTEGER,
+      snapshotSendBytesPerSecond: Number.MAX_SAFE_INTEGER,
       observer: {
         onStep: () => {},
         onApplied: (entry) => this.log.push(`apply ${entry.index}`),

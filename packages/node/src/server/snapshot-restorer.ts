@@ -1,0 +1,87 @@
+import type { LogIndex } from "@quorate/wire";
+import type { Clock } from "../ports/clock.ts";
+import type { SnapshotName, SnapshotReader, SnapshotStore } from "../ports/snapshot-store.ts";
+import type { StateMachine, StateRestorer } from "../ports/state-machine.ts";
+import { assert } from "../raft/index.ts";
+import type { ByteProgress, SnapshotWork } from "./driver-outcomes.ts";
+
+/** Given to the state machine in one turn of the loop. */
+const PIECE_BYTES = 128 * 1024;
+
+export interface SnapshotRestorerOptions {
+  readonly store: SnapshotStore;
+  readonly stateMachine: Pick<StateMachine<unknown>, "restore">;
+  readonly clock: Clock;
+}
+
+interface Restoring {
+  readonly reader: SnapshotReader;
+  readonly restorer: StateRestorer;
+  readonly startedMs: number;
+  readonly done: (name: SnapshotName, work: SnapshotWork) => void;
+  bytes: number;
+}
+
+/** Makes the stored snapshot the state machine's state, a piece a turn (Raft §7). */
+export class SnapshotRestorer {
+  readonly #options: SnapshotRestorerOptions;
+  #restoring: Restoring | null = null;
+
+  constructor(options: SnapshotRestorerOptions) {
+    this.#options = options;
+  }
+
+  get progress(): (ByteProgress & { readonly index: LogIndex }) | null {
+    if (this.#restoring === null) return null;
+    const { reader, bytes } = this.#restoring;
+    return { index: reader.name.lastIncludedIndex, bytes, totalBytes: reader.totalBytes };
+  }
+
+  /** The stored snapshot, which ends at `index`. `done` is called when reads see its state. */
+  start(index: LogIndex, done: Restoring["done"]): void {
+    assert(this.#restoring === null, "two snapshots are restored at once");
+    const { store, stateMachine, clock } = this.#options;
+    const reader = store.open();
+    assert(
+      reader?.name.lastIncludedIndex === index,
+      `the stored snapshot ends at ${reader?.name.lastIncludedIndex ?? "nothing"}, not at ${index}`,
+    );
+    const restorer = stateMachine.restore();
+    const restoring = { reader, restorer, startedMs: clock.nowMs(), done, bytes: 0 };
+    this.#restoring = restoring;
+    this.#readPiece(restoring);
+  }
+
+  /** Nothing more is restored. The state machine is not to be used again. */
+  stop(): void {
+    this.#restoring = null;
+  }
+
+  #readPiece(restoring: Restoring): void {
+    const { reader } = restoring;
+    reader.read(restoring.bytes, PIECE_BYTES, (piece) => {
+      // Its own turn: what the sockets have ready comes before the next piece.
+      this.#options.clock.soon(() => {
+        if (this.#restoring === restoring) this.#take(restoring, piece);
+        else reader.close();
+      });
+    });
+  }
+
+  #take(restoring: Restoring, piece: Uint8Array): void {
+    const { reader, restorer, startedMs, done } = restoring;
+    if (piece.length > 0) {
+      restorer.write(piece);
+      restoring.bytes += piece.length;
+    }
+    if (piece.length > 0 && restoring.bytes < reader.totalBytes) {
+      this.#readPiece(restoring);
+      return;
+    }
+    reader.close();
+    restorer.finish();
+    this.#restoring = null;
+    const durationMs = this.#options.clock.nowMs() - startedMs;
+    done(reader.name, { bytes: restoring.bytes, durationMs });
+  }
+}
