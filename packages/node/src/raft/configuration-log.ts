@@ -63,6 +63,16 @@ export class ConfigurationLog {
     }
   }
 
+  /** Whether an entry for `configuration` can be read by whoever receives it. */
+  canHold(configuration: Configuration): boolean {
+    try {
+      this.#codec.decode(this.#codec.encode(configuration));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** The data of an entry for `configuration`. */
   encode(configuration: Configuration): Uint8Array {
     return this.#codec.encode(configuration);

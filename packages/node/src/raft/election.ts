@@ -127,7 +127,9 @@ function countVote(state: RaftState, from: NodeId, granted: boolean): void {
 
 function decidePreVote(state: RaftState): void {
   if (hasQuorum(state.configuration, (id) => state.votes.get(id) === true)) {
-    startElection(state, false);
+    // Its disk may have begun to hang since it asked.
+    if (state.mayCampaign) startElection(state, false);
+    else stopCampaign(state);
   } else if (isLost(state)) {
     stopCampaign(state);
   }

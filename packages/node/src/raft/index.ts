@@ -16,7 +16,12 @@ export type {
   SnapshotSwitch,
 } from "./output.ts";
 export type { ConfigurationCodec } from "./configuration-log.ts";
-export type { ChangeOptions, ChangeRefusal, ChangeResult, ConfigurationTarget } from "./membership.ts";
+export type {
+  ChangeOptions,
+  ChangeRefusal,
+  ChangeResult,
+  ConfigurationTarget,
+} from "./membership.ts";
 export type { PeerView, ProposeResult, RaftView, TransferResult } from "./raft-core.ts";
 export { RaftCore } from "./raft-core.ts";
 export { checkState, checkTransition } from "./invariants.ts";

@@ -3,7 +3,7 @@ import { assert } from "./assert.ts";
 import { advanceCommitIndex } from "./leader.ts";
 import type { SnapshotPoint } from "./output.ts";
 import type { RaftState } from "./raft-state.ts";
-import { abortReads, becomeFollower, heardLeader } from "./raft-state.ts";
+import { becomeFollower, heardLeader } from "./raft-state.ts";
 
 /**
  * Receiver side of InstallSnapshot (Raft Figure 13). The bytes go through to the driver, which
@@ -15,15 +15,20 @@ export function handleInstallSnapshot(
   from: NodeId,
   message: InstallSnapshot,
 ): void {
-  if (message.leaderId !== from || message.lastIncludedTerm > message.term) return;
+  if (message.leaderId !== from || !isWellFormed(message)) return;
   becomeFollower(state, message.leaderId);
   heardLeader(state);
-  if (hasAlready(state, message)) {
-    state.commitIndex = Math.max(state.commitIndex, message.lastIncludedIndex);
-    acknowledge(state, from, message, message.totalBytes);
-  } else {
-    state.outbox.snapshotChunks.push({ from, message });
-  }
+  if (hasAlready(state, message)) acknowledgeInstalled(state, from, message);
+  else state.outbox.snapshotChunks.push({ from, message });
+}
+
+/** Its configuration need not name this server: one that is added may be sent an older snapshot. */
+function isWellFormed(message: InstallSnapshot): boolean {
+  return (
+    message.lastIncludedTerm <= message.term &&
+    message.configurationIndex <= message.lastIncludedIndex &&
+    message.configuration.voters.length > 0
+  );
 }
 
 /** The pieces before `nextOffset` are stored: ask the leader for the next one. */
@@ -37,14 +42,20 @@ export function acknowledgeChunk(
 
 /**
  * The last piece is stored and the whole is sound: the snapshot takes the place of log and state
- * (Raft §7). Says whether it did; otherwise what is here is newer, and the file is not needed.
+ * (Raft §7). Says whether it did; otherwise the log has it all, and the file is not needed. A term
+ * that has passed meanwhile does no harm: what a snapshot holds is committed.
  */
 export function installSnapshot(state: RaftState, from: NodeId, message: InstallSnapshot): boolean {
-  if (state.role === "leader" || hasAlready(state, message)) return false;
+  if (state.role === "leader") return false;
+  if (hasAlready(state, message)) {
+    acknowledgeInstalled(state, from, message);
+    return false;
+  }
   const { lastIncludedIndex, lastIncludedTerm, configuration, configurationIndex } = message;
   const beforeFirst = { index: lastIncludedIndex, term: lastIncludedTerm };
   const point = { lastIncludedIndex, lastIncludedTerm, configuration, configurationIndex };
-  abortReads(state);
+  // Votes were asked for with the log that goes.
+  if (state.role !== "follower") becomeFollower(state, null);
   state.outbox.dropAcknowledgements(1, state.persistence.handedSequence);
   state.log.startAfter(beforeFirst);
   state.persistence.logStartedAfter(lastIncludedIndex);
@@ -55,9 +66,8 @@ export function installSnapshot(state: RaftState, from: NodeId, message: Install
   state.commitIndex = lastIncludedIndex;
   state.lastApplied = lastIncludedIndex;
   state.outbox.installed = point;
-  if (state.currentTerm === message.term && state.leaderId === from) {
-    acknowledge(state, from, message, message.totalBytes);
-  }
+  state.liftVoteFloor();
+  acknowledgeInstalled(state, from, message);
   return true;
 }
 
@@ -94,7 +104,7 @@ export function handleInstallSnapshotReply(
 ): void {
   const progress = state.leader?.progress.get(from);
   if (progress === undefined || reply.lastIncludedIndex > state.log.lastIndex) return;
-  progress.silentTicks = 0;
+  progress.heard();
   if (reply.installed) {
     progress.snapshotInstalled(reply.lastIncludedIndex);
     advanceCommitIndex(state);
@@ -112,14 +122,12 @@ function hasAlready(state: RaftState, message: InstallSnapshot): boolean {
   );
 }
 
-function acknowledge(
-  state: RaftState,
-  from: NodeId,
-  message: InstallSnapshot,
-  nextOffset: number,
-): void {
-  const reply = replyTo(state, message, nextOffset, true);
-  state.sendWhenDurable(from, reply, message.lastIncludedIndex);
+/** The log has everything up to the last included entry, which is committed: says so, once durable. */
+function acknowledgeInstalled(state: RaftState, from: NodeId, message: InstallSnapshot): void {
+  const { lastIncludedIndex, totalBytes } = message;
+  state.commitIndex = Math.max(state.commitIndex, lastIncludedIndex);
+  if (state.currentTerm !== message.term || state.leaderId !== from) return;
+  state.sendWhenDurable(from, replyTo(state, message, totalBytes, true), lastIncludedIndex);
 }
 
 function replyTo(

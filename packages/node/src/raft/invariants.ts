@@ -1,4 +1,5 @@
 import { assert } from "./assert.ts";
+import { isVoter } from "./quorum.ts";
 import type { PeerView, RaftCore, RaftView } from "./raft-core.ts";
 
 /** How many entries at the log's end are looked at after a step. */
@@ -9,6 +10,7 @@ export function checkState(core: RaftCore): void {
   const view = core.view();
   checkOrder(view);
   checkRole(view);
+  checkMembers(view);
   for (const peer of view.peers) checkPeer(view, peer);
   checkTail(core, view);
 }
@@ -19,6 +21,10 @@ export function checkTransition(before: RaftView, after: RaftView): void {
   assert(after.commitIndex >= before.commitIndex, "commitIndex fell (Raft Figure 2)");
   assert(after.lastApplied >= before.lastApplied, "lastApplied fell (Raft Figure 2)");
   assert(after.firstLogIndex >= before.firstLogIndex, "the start of the log went back (Raft §7)");
+  assert(after.snapshotIndex >= before.snapshotIndex, "the snapshot went back (Raft §7)");
+  const keepsFloor = before.voteFloor !== null || after.voteFloor === null;
+  assert(keepsFloor, "a log that was whole has a vote floor");
+  checkMembersTransition(before, after);
   if (after.currentTerm === before.currentTerm) checkSameTerm(before, after);
   if (after.lastLogIndex < before.lastLogIndex) {
     assert(after.lastLogIndex >= before.commitIndex, "a committed entry was cut (Raft §5.4)");
@@ -34,10 +40,34 @@ function checkSameTerm(before: RaftView, after: RaftView): void {
   }
   if (before.role !== "leader" || after.role !== "leader") return;
   assert(after.lastLogIndex >= before.lastLogIndex, "a leader cut its log (Raft §5.3)");
+  const isKept = after.configurationIndex >= before.configurationIndex;
+  assert(isKept, "a leader went back to earlier members (Raft §6)");
   for (const peer of after.peers) {
     const matchBefore = before.peers.find(({ id }) => id === peer.id)?.matchIndex ?? 0;
-    assert(peer.matchIndex >= matchBefore, `matchIndex of ${peer.id} fell within a term`);
+    // 0: the follower's disk lost its log, and says so.
+    const isKept = peer.matchIndex >= matchBefore || peer.matchIndex === 0;
+    assert(isKept, `matchIndex of ${peer.id} fell within a term`);
   }
+}
+
+/** A change can be undone until it is committed; who was retired by one that is stays so. */
+function checkMembersTransition(before: RaftView, after: RaftView): void {
+  if (before.configurationIndex > before.commitIndex) return;
+  const isKept = after.configurationIndex >= before.configurationIndex;
+  assert(isKept, "a committed configuration was rolled back (Raft §6)");
+  const isBack = before.configuration.retired.some(
+    (id) => !after.configuration.retired.includes(id),
+  );
+  assert(!isBack, "an id came back after its server was removed");
+}
+
+function checkMembers(view: RaftView): void {
+  const { voters, votersOutgoing, learners, staging, retired } = view.configuration;
+  const members = new Set([...voters, ...votersOutgoing, ...learners]);
+  assert(view.configurationIndex <= view.lastLogIndex, "members of an entry that is not there");
+  assert(!learners.some((id) => isVoter(view.configuration, id)), "a learner votes");
+  assert(!staging.some((id) => !learners.includes(id)), "a voter catches up to become a voter");
+  assert(!retired.some((id) => members.has(id)), "a retired id is a member");
 }
 
 function checkOrder(view: RaftView): void {
@@ -53,6 +83,8 @@ function checkOrder(view: RaftView): void {
 function checkRole(view: RaftView): void {
   const isCampaigning = view.role === "candidate" || view.role === "preCandidate";
   assert(isCampaigning === (view.votesGranted !== null), "votes are counted outside a campaign");
+  const isBound = view.voteFloor === null || view.role === "follower";
+  assert(isBound, "a server campaigns whose log lacks what it may have acknowledged");
   if (isCampaigning) assert(view.leaderId === null, "a campaign against a leader that is heard");
   if (view.role === "candidate") assert(view.votedFor !== null, "a candidate without its own vote");
   assert(

@@ -27,6 +27,8 @@ export function tickLeader(state: RaftState, leader: LeaderState): void {
     leader.heartbeatElapsedTicks = 0;
     // A lease is renewed by rounds even when nobody reads.
     if (state.config.leaseReads) leader.round += 1;
+    // A single voter has nobody to wait for.
+    confirmReads(state, leader);
   }
   for (const progress of leader.progress.values()) {
     if (isHeartbeatDue) sendHeartbeat(state, leader, progress);
@@ -71,16 +73,39 @@ export function handleAppendEntriesReply(
   assert(leader !== null, "a leader without its state");
   const progress = leader.progress.get(from);
   if (progress === undefined || !isPossible(state, leader, reply)) return;
-  progress.silentTicks = 0;
+  progress.heard();
   progress.ackedRound = Math.max(progress.ackedRound, reply.round);
   if (reply.success) {
     progress.matched(reply.matchIndex, reply.prevLogIndex);
     advanceCommitIndex(state);
+    // The commit of its own removal ends its leadership.
+    if (state.leader !== leader) return;
     continueTransfer(state, leader);
+  } else if (reply.prevLogIndex <= progress.matchIndex) {
+    doubtMatch(state, leader, progress, reply);
   } else if (!isStaleRejection(progress, reply)) {
     progress.probeFrom(nextIndexAfterRejection(state, reply));
   }
   confirmReads(state, leader);
+}
+
+/**
+ * A rejection of what the follower once had stored: a late one, or one of a server whose disk lost
+ * it and that needs it again. A round that begins now tells: what is sent from here on can only be
+ * rejected by a log that is not there any more.
+ */
+function doubtMatch(
+  state: RaftState,
+  leader: LeaderState,
+  progress: Progress,
+  reply: AppendEntriesReply,
+): void {
+  if (progress.doubtedFromRound === null) {
+    leader.round += 1;
+    progress.doubtedFromRound = leader.round;
+  } else if (reply.round >= progress.doubtedFromRound) {
+    progress.lostItsLog(nextIndexAfterRejection(state, reply));
+  }
 }
 
 /**
@@ -123,9 +148,10 @@ function isPossible(state: RaftState, leader: LeaderState, reply: AppendEntriesR
   );
 }
 
-/** A rejection of something older than what is known, or than what was sent last. */
+/** A rejection of something other than what was sent last. */
 function isStaleRejection(progress: Progress, reply: AppendEntriesReply): boolean {
-  if (reply.prevLogIndex <= progress.matchIndex) return true;
+  // What it lacks is known, and nothing that it could reject is sent meanwhile.
+  if (progress.state === "snapshot") return true;
   return progress.state === "probe" && reply.prevLogIndex !== progress.nextIndex - 1;
 }
 

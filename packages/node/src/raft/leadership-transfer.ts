@@ -1,5 +1,4 @@
 import type { NodeId } from "@quorate/wire";
-import { isVoter } from "./quorum.ts";
 import type { LeaderState, RaftState } from "./raft-state.ts";
 
 /** What became of the wish to hand leadership over. `started` tells nothing of its end. */
@@ -21,7 +20,8 @@ export function startTransfer(state: RaftState, target: NodeId | null): Transfer
   const chosen = target ?? bestTarget(state, leader);
   if (chosen === null) return { kind: "refused", reason: "no other voter was heard from lately" };
   if (chosen === state.nodeId) return { kind: "refused", reason: `${chosen} leads already` };
-  if (!isVoter(state.configuration, chosen)) {
+  // Not one that a change removes: it would have to hand over at once.
+  if (!state.configuration.voters.includes(chosen)) {
     return { kind: "refused", reason: `${chosen} is not a voter of this cluster` };
   }
   leader.transfer = { target: chosen, elapsedTicks: 0, timeoutNowSent: false };
@@ -35,18 +35,19 @@ export function continueTransfer(state: RaftState, leader: LeaderState): void {
   if (transfer === null || transfer.timeoutNowSent) return;
   if (leader.progress.get(transfer.target)?.matchIndex !== state.log.lastIndex) return;
   transfer.timeoutNowSent = true;
+  leader.mayLease = false;
   const { currentTerm: term, nodeId: leaderId } = state;
   state.send(transfer.target, { type: "TimeoutNow", term, leaderId });
 }
 
 /**
- * A leader that is a member no more asks a voter that has the whole log to take over, so that the
+ * A leader that is a member no more asks the voter with the longest log to take over, so that the
  * cluster need not wait for an election timeout (Diss. §4.2.2).
  */
 export function handOverOnRetirement(state: RaftState, leader: LeaderState): void {
   const { currentTerm: term, nodeId: leaderId } = state;
   const target = bestTarget(state, leader);
-  if (target === null || leader.progress.get(target)?.matchIndex !== state.log.lastIndex) return;
+  if (target === null) return;
   state.send(target, { type: "TimeoutNow", term, leaderId });
 }
 
@@ -63,7 +64,7 @@ function bestTarget(state: RaftState, leader: LeaderState): NodeId | null {
   for (const progress of leader.progress.values()) {
     const { id, matchIndex } = progress;
     const isHeard = progress.wasHeardWithin(state.config.electionTicks);
-    if (!isHeard || !isVoter(state.configuration, id)) continue;
+    if (!isHeard || !state.configuration.voters.includes(id)) continue;
     if (best === null || matchIndex > best.matchIndex) best = { id, matchIndex };
   }
   return best?.id ?? null;

@@ -63,6 +63,9 @@ export function changeMembers(
   const { configuration } = state;
   const changesVoters = !sameIds(target.voters, configuration.voters);
   const next = changesVoters ? enterJoint(configuration, target) : settled(configuration, target);
+  if (!state.configurations.canHold(next)) {
+    return { kind: "refused", code: "invalid", reason: "an id or an address is not well-formed" };
+  }
   return { kind: "accepted", ...appendConfiguration(state, leader, next) };
 }
 
@@ -86,6 +89,7 @@ export function tickMembers(state: RaftState, leader: LeaderState): void {
   for (const progress of [...leader.progress.values()]) {
     if (progress.departedTicks !== null) tickDeparted(state, leader, progress);
     else if (state.configuration.staging.includes(progress.id)) tickStaging(state, progress);
+    else progress.endCatchUp();
   }
 }
 
@@ -154,9 +158,11 @@ function refuseForQuorum(
   target: ConfigurationTarget,
 ): ChangeRefusal | null {
   const { electionTicks } = state.config;
-  const silent = target.voters.filter(
-    (id) => id !== state.nodeId && leader.progress.get(id)?.wasHeardWithin(electionTicks) !== true,
-  );
+  const silent = target.voters.filter((id) => {
+    const progress = leader.progress.get(id);
+    const isHeard = progress?.hasAnswered === true && progress.wasHeardWithin(electionTicks);
+    return id !== state.nodeId && !isHeard;
+  });
   const live = target.voters.length - silent.length;
   const needed = majorityOf(target.voters.length);
   if (live >= needed) return null;
@@ -167,28 +173,29 @@ function refuseForQuorum(
 }
 
 function enterJoint(current: Configuration, target: ConfigurationTarget): Configuration {
-  const addresses = new Map(current.addresses.map((member) => [member.id, member]));
-  for (const member of target.addresses) addresses.set(member.id, member);
-  return {
-    voters: target.voters.toSorted(),
-    votersOutgoing: current.voters,
-    learners: target.learners.toSorted(),
-    staging: target.staging.toSorted(),
-    addresses: [...addresses.values()].toSorted(byId),
-    retired: current.retired,
-  };
+  return follow(current, target, current.voters);
 }
 
-/** The members of `target` alone, and whoever is a member no more among the retired. */
+/** The members of `target` alone. */
 function settled(current: Configuration, target: ConfigurationTarget): Configuration {
-  const members = new Set([...target.voters, ...target.learners]);
-  const gone = [...allMembers(current)].filter((id) => !members.has(id));
+  return follow(current, target, []);
+}
+
+/** Whoever was a member and is not any more is retired, learners included. */
+function follow(
+  current: Configuration,
+  target: ConfigurationTarget,
+  votersOutgoing: readonly NodeId[],
+): Configuration {
+  const members = new Set([...target.voters, ...votersOutgoing, ...target.learners]);
+  const gone = allMembers(current).filter((id) => !members.has(id));
+  const known = [...current.addresses, ...target.addresses].filter(({ id }) => members.has(id));
   return {
     voters: target.voters.toSorted(),
-    votersOutgoing: [],
+    votersOutgoing,
     learners: target.learners.toSorted(),
     staging: target.staging.toSorted(),
-    addresses: target.addresses.filter(({ id }) => members.has(id)).toSorted(byId),
+    addresses: [...new Map(known.map((member) => [member.id, member])).values()].toSorted(byId),
     retired: [...new Set([...current.retired, ...gone])].toSorted(),
   };
 }
@@ -204,15 +211,22 @@ function appendConfiguration(
   return { index, term };
 }
 
-/** A round ends when the learner has what the leader had at its start; the last one was short. */
+/**
+ * A round ends when the learner has what the leader had at its start; the last one was short. While
+ * it is close and waits for another change to end, rounds do not count against it.
+ */
 function tickStaging(state: RaftState, progress: Progress): void {
   const { catchUp } = progress;
   const { electionTicks } = state.config;
   catchUp.elapsedTicks += 1;
   if (progress.matchIndex >= catchUp.targetIndex) {
     const isClose = catchUp.targetIndex > 0 && catchUp.elapsedTicks <= electionTicks;
-    if (isClose) promote(state, progress.id);
-    else if (catchUp.rounds >= CATCH_UP_ROUNDS_MAX) unstage(state, progress.id);
+    if (isClose) {
+      promote(state, progress.id);
+      progress.endCatchUp();
+    } else if (catchUp.rounds >= CATCH_UP_ROUNDS_MAX) {
+      unstage(state, progress.id);
+    }
     progress.startCatchUpRound(state.log.lastIndex);
   } else if (progress.silentTicks >= CATCH_UP_SILENCE_ELECTIONS * electionTicks) {
     unstage(state, progress.id);

@@ -30,7 +30,7 @@ export interface RecoveredState {
   readonly beforeFirst: EntryId;
   /**
    * The log, contiguous from `beforeFirst.index + 1`. It reaches `snapshot.lastIncludedIndex` at
-   * least, unless `voteFloor` tells why not.
+   * least: where damage cut it before that, it starts after the snapshot.
    */
   readonly entries: readonly LogEntry[];
   /**

@@ -30,8 +30,12 @@ export class Progress {
   state: "probe" | "replicate" | "snapshot" = "probe";
   /** In `probe`: entries are out; more go once an answer, if only to a heartbeat, says where. */
   probeSent = false;
-  /** Ticks since the follower last answered an AppendEntries, or since this server leads. */
+  /** Ticks since the follower last answered what it was sent, or since it is sent anything. */
   silentTicks = 0;
+  /** Whether it ever answered. */
+  hasAnswered = false;
+  /** A rejection of this round or a later one proves that the follower lost what it stored. */
+  doubtedFromRound: number | null = null;
   /** Highest confirmation round that the follower echoed (Diss. §6.4). */
   ackedRound = 0;
   /** Highest `leaderCommit` sent. */
@@ -53,6 +57,12 @@ export class Progress {
 
   get inFlightBytes(): number {
     return this.#inFlightBytes;
+  }
+
+  /** The follower answered. */
+  heard(): void {
+    this.silentTicks = 0;
+    this.hasAnswered = true;
   }
 
   /** Whether the follower answered within the last `ticks`. */
@@ -90,8 +100,21 @@ export class Progress {
     this.catchUp = { targetIndex, rounds: this.catchUp.rounds + 1, elapsedTicks: 0 };
   }
 
+  /** It is not to catch up any more, or not yet. */
+  endCatchUp(): void {
+    this.catchUp = { targetIndex: 0, rounds: 0, elapsedTicks: 0 };
+  }
+
+  /** The follower's disk lost what it had stored: all is to be found out anew. */
+  lostItsLog(nextIndex: LogIndex): void {
+    this.matchIndex = 0;
+    this.doubtedFromRound = null;
+    this.probeFrom(nextIndex);
+  }
+
   /** The follower holds the log durably up to `matchIndex`, and agrees with it up to `agreedIndex`. */
   matched(matchIndex: LogIndex, agreedIndex: LogIndex): void {
+    if (matchIndex > this.matchIndex) this.doubtedFromRound = null;
     this.matchIndex = Math.max(this.matchIndex, matchIndex);
     if (this.state === "probe") {
       this.nextIndex = Math.max(this.matchIndex, agreedIndex) + 1;

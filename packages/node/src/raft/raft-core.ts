@@ -149,7 +149,7 @@ export class RaftCore {
    */
   leaseReadIndex(): LogIndex | null {
     const { leader, commitIndex } = this.#state;
-    if (leader === null || leader.transfer !== null) return null;
+    if (leader === null || !leader.mayLease) return null;
     return commitIndex >= leader.noopIndex ? commitIndex : null;
   }
 
@@ -169,7 +169,8 @@ export class RaftCore {
   }
 
   /**
-   * While the state machine takes in a snapshot nothing is given out to be applied.
+   * While the state machine takes in a snapshot nothing is given out to be applied: call it before
+   * the output after the one with `installed` is taken.
    */
   pauseApplying(isPaused: boolean): void {
     this.#applyingIsPaused = isPaused;

@@ -52,6 +52,8 @@ export interface LeaderState {
   noopWaitTicks: number;
   transfer: { readonly target: NodeId; elapsedTicks: number; timeoutNowSent: boolean } | null;
   uncommittedBytes: number;
+  /** False once a TimeoutNow went out: it may arrive late, and voters' loyalty ends with it. */
+  mayLease: boolean;
   /** The disk stalled, and handing over was tried. */
   triedToYield: boolean;
 }
@@ -265,6 +267,7 @@ export function becomeLeader(state: RaftState): void {
     noopWaitTicks: 0,
     transfer: null,
     uncommittedBytes: 0,
+    mayLease: true,
     triedToYield: false,
   };
 }

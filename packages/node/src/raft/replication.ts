@@ -7,14 +7,25 @@ import type { LeaderState, RaftState } from "./raft-state.ts";
 /** Sends each follower what it lacks, as far as its window allows. */
 export function replicate(state: RaftState, leader: LeaderState): void {
   for (const progress of leader.progress.values()) {
-    if (progress.state !== "snapshot" && state.log.termAt(progress.nextIndex - 1) === null) {
-      progress.awaitSnapshot();
-      state.outbox.snapshotsToSend.push(progress.id);
-    }
+    followLogStart(state, progress);
     while (hasRoom(state, progress) && progress.nextIndex <= state.log.lastIndex) {
       sendNextEntries(state, leader, progress);
     }
   }
+}
+
+/** Whether a follower is sent the log or a snapshot depends on what the log still has (Raft §7). */
+function followLogStart(state: RaftState, progress: Progress): void {
+  const isInLog = state.log.termAt(progress.nextIndex - 1) !== null;
+  const awaits = progress.state === "snapshot";
+  if (isInLog === !awaits) return;
+  if (isInLog) {
+    progress.probeFrom(progress.nextIndex);
+    return;
+  }
+  progress.awaitSnapshot();
+  // One that has gone needs no state: it is told that it is out if the log can tell it.
+  if (progress.departedTicks === null) state.outbox.snapshotsToSend.push(progress.id);
 }
 
 /**

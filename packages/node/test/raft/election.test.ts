@@ -29,9 +29,10 @@ test("Own vote: does not win before it is durable (Raft §5.2, Diss. §3.8)", ()
 
 test("Own vote: does not count when the batch that became durable is older (Raft §5.2)", () => {
   const server = new ServerUnderTest({ currentTerm: 1 });
-  // A batch of an append is in flight when the election starts: its end says nothing of the vote.
-  server.receive("n2", appendEntries({ term: 2 }));
-  server.tick(TICKS.electionTicks);
+  // A batch of term 2 is in flight when the election starts: its end says nothing of the vote.
+  server.tick(TICKS.electionTicks - 1);
+  server.receive("n2", { type: "RequestVoteReply", term: 2, voteGranted: false });
+  server.tick();
   server.receive("n3", preVoteReply(true, 3, 2));
   assert.equal(server.core.view().role, "candidate");
   server.receive("n3", { type: "RequestVoteReply", term: 3, voteGranted: true });

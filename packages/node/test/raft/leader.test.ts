@@ -9,6 +9,7 @@ import {
   preVote,
   ServerUnderTest,
   TICKS,
+  leadJoint,
 } from "./server-under-test.ts";
 
 const FIVE = ["n1", "n2", "n3", "n4", "n5"];
@@ -55,18 +56,15 @@ test("Commit: a learner's copy does not count (Raft §6)", () => {
 });
 
 test("Commit: while joint, a majority of each half must store the entry (Raft §6)", () => {
-  const server = new ServerUnderTest({
-    voters: ["n1", "n2", "n3"],
-    votersOutgoing: ["n1", "n4", "n5"],
-  }).lead();
+  const server = leadJoint();
   server.step((core) => core.propose(command("x")));
-  server.persist();
-  const stored = appendReply({ term: 1, prevLogIndex: 1, matchIndex: 2 });
+  server.persistAll();
+  const stored = appendReply({ term: 1, prevLogIndex: 1, matchIndex: 3 });
   server.receive("n2", stored);
   server.receive("n3", stored);
   assert.equal(server.core.view().commitIndex, 1);
   server.receive("n5", stored);
-  assert.equal(server.core.view().commitIndex, 2);
+  assert.equal(server.core.view().commitIndex, 3);
 });
 
 test("CheckQuorum: a leader that no majority answers steps down after an election timeout (Diss. §6.2)", () => {
@@ -103,10 +101,7 @@ test("CheckQuorum: only answers to its AppendEntries count: who asks for votes h
 });
 
 test("CheckQuorum: while joint, contact with one half does not do (Diss. §6.2, Raft §6)", () => {
-  const server = new ServerUnderTest({
-    voters: ["n1", "n2", "n3"],
-    votersOutgoing: ["n1", "n4", "n5"],
-  }).lead();
+  const server = leadJoint();
   for (let ticks = 0; ticks < TICKS.electionTicks; ticks += 1) {
     for (const from of ["n2", "n3"]) {
       server.receive(from, appendReply({ term: 1, prevLogIndex: 1, matchIndex: 1 }));
@@ -132,7 +127,8 @@ test("CheckQuorum: a follower whose disk stalls is heard, also while it is probe
   cluster.elect("n1");
   cluster.propose("n1", "lost on its way");
   cluster.network = [];
-  // From here on no disk finishes: the heartbeat's rejection makes the leader probe with entries.
+  cluster.finishWrite("n1");
+  // No follower's disk finishes: the heartbeat's rejection makes the leader probe with entries.
   const requestId = cluster.step("n1", (core) => core.readIndex());
   for (let ticks = 0; ticks < 3 * TICKS.electionTicks; ticks += 1) {
     cluster.step("n1", (core) => core.tick());

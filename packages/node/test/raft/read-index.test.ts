@@ -10,6 +10,7 @@ import {
   outputOf,
   ServerUnderTest,
   TICKS,
+  leadJoint,
 } from "./server-under-test.ts";
 
 const FIVE = ["n1", "n2", "n3", "n4", "n5"];
@@ -83,6 +84,7 @@ test("ReadIndex: waits until an entry of the leader's own term is committed (Dis
 test("ReadIndex: the wait for the no-op ends after an election timeout, though the quorum is heard", () => {
   const server = new ServerUnderTest();
   server.win();
+  server.persist();
   const aborted: number[] = [];
   const requestIds: number[] = [];
   // The followers answer heartbeats, but their disks store nothing.
@@ -99,7 +101,6 @@ test("ReadIndex: the wait for the no-op ends after an election timeout, though t
   assert.equal(server.core.view().role, "leader");
   assert.deepEqual(aborted, requestIds);
   // What n3 asked has gone as well: no round is begun for it.
-  server.persist();
   const output = server.receive("n2", appendReply({ term: 1, prevLogIndex: 0, matchIndex: 1 }));
   assert.equal(server.core.view().commitIndex, 1);
   assert.deepEqual(
@@ -151,10 +152,7 @@ test("ReadIndex: a lost round is repeated by the heartbeat (Diss. §6.4)", () =>
 });
 
 test("ReadIndex: a round needs a majority of each half while joint (Raft §6)", () => {
-  const server = new ServerUnderTest({
-    voters: ["n1", "n2", "n3"],
-    votersOutgoing: ["n1", "n4", "n5"],
-  }).lead();
+  const server = leadJoint();
   const requestId = server.core.readIndex();
   server.step(() => undefined);
   server.receive("n2", echo(server, 1));

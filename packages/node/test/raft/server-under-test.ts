@@ -3,6 +3,9 @@ import type {
   AppendEntries,
   AppendEntriesReply,
   Configuration,
+  EntryId,
+  InstallSnapshot,
+  InstallSnapshotReply,
   LogEntry,
   LogIndex,
   NodeId,
@@ -14,6 +17,7 @@ import type {
 import { configurationOf, decodeConfiguration, encodeConfiguration } from "@quorate/wire";
 import type {
   ConfigurationCodec,
+  ConfigurationTarget,
   DeferredEnvelope,
   Output,
   PersistBatch,
@@ -27,6 +31,8 @@ export const CODEC: ConfigurationCodec = {
   encode: encodeConfiguration,
   decode: decodeConfiguration,
 };
+
+const NO_ENTRY: EntryId = { index: 0, term: 0 };
 
 /** Small numbers: the shortest election timeout is ten ticks, and dice of 0 draw that one. */
 export const TICKS = { heartbeatTicks: 2, electionTicks: 10 } as const;
@@ -46,6 +52,10 @@ export interface Start {
   readonly config?: Partial<RaftConfig>;
   /** Dice in order; 0 when they are used up. */
   readonly dice?: readonly number[];
+  /** The last entry of a snapshot, and of the log's start if not told otherwise. */
+  readonly snapshot?: EntryId;
+  readonly beforeFirst?: EntryId;
+  readonly voteFloor?: EntryId;
 }
 
 export function command(text: string): Uint8Array {
@@ -62,7 +72,67 @@ export function noop(index: LogIndex, term: Term): LogEntry {
 }
 
 export function logOf(terms: readonly Term[]): LogEntry[] {
-  return terms.map((term, offset) => entry(offset + 1, term));
+  return logAfter(0, terms);
+}
+
+/** The entries that follow the one at `index`. */
+export function logAfter(index: LogIndex, terms: readonly Term[]): LogEntry[] {
+  return terms.map((term, offset) => entry(index + offset + 1, term));
+}
+
+/** An entry whose data are members. */
+export function configurationEntry(
+  index: LogIndex,
+  term: Term,
+  parts: Parameters<typeof configurationOf>[0],
+): LogEntry {
+  return { index, term, kind: "configuration", data: encodeConfiguration(configurationOf(parts)) };
+}
+
+/** What a change of members asks for, if nothing but these lists. */
+export function targetOf(
+  parts: Partial<ConfigurationTarget> & Pick<ConfigurationTarget, "voters">,
+): ConfigurationTarget {
+  return { learners: [], staging: [], addresses: [], ...parts };
+}
+
+/** The first or only piece of a snapshot of n2, if not told otherwise. */
+export function installSnapshot(
+  parts: Partial<InstallSnapshot> & Pick<InstallSnapshot, "term" | "lastIncludedIndex">,
+): InstallSnapshot {
+  return {
+    type: "InstallSnapshot",
+    leaderId: "n2",
+    lastIncludedTerm: parts.term,
+    configuration: configurationOf({ voters: ["n1", "n2", "n3"] }),
+    configurationIndex: 0,
+    snapshotId: "s1",
+    totalBytes: 8,
+    offset: 0,
+    data: new Uint8Array(8),
+    done: true,
+    ...parts,
+  };
+}
+
+/** An answer to a piece of a snapshot. */
+export function installReply(
+  parts: Partial<InstallSnapshotReply> & Pick<InstallSnapshotReply, "term" | "lastIncludedIndex">,
+): InstallSnapshotReply {
+  return {
+    type: "InstallSnapshotReply",
+    snapshotId: "s1",
+    nextOffset: 8,
+    installed: true,
+    ...parts,
+  };
+}
+
+/** n1 leads n1, n4, n5 and is changing to n1, n2, n3: entry 2 is the joint configuration. */
+export function leadJoint(): ServerUnderTest {
+  const server = new ServerUnderTest({ voters: ["n1", "n4", "n5"] }).lead();
+  server.change({ voters: ["n1", "n2", "n3"] });
+  return server;
 }
 
 /** An output in which nothing is asked for but what is told. */
@@ -134,7 +204,9 @@ export function appendReply(
 }
 
 function recoveredFrom(start: Start): RecoveredState {
-  const entries = logOf(start.log ?? []);
+  const { index: lastIncludedIndex, term: lastIncludedTerm } = start.snapshot ?? NO_ENTRY;
+  const beforeFirst = start.beforeFirst ?? start.snapshot ?? NO_ENTRY;
+  const entries = logAfter(beforeFirst.index, start.log ?? []);
   const configuration: Configuration = configurationOf({
     voters: start.voters ?? ["n1", "n2", "n3"],
     votersOutgoing: start.votersOutgoing ?? [],
@@ -142,19 +214,14 @@ function recoveredFrom(start: Start): RecoveredState {
   });
   return {
     hardState: {
-      currentTerm: start.currentTerm ?? entries.at(-1)?.term ?? 0,
+      currentTerm: start.currentTerm ?? entries.at(-1)?.term ?? beforeFirst.term,
       votedFor: start.votedFor ?? null,
       commitIndex: start.commitIndex ?? 0,
     },
     entries,
-    snapshot: {
-      lastIncludedIndex: 0,
-      lastIncludedTerm: 0,
-      configuration,
-      configurationIndex: 0,
-    },
-    beforeFirst: { index: 0, term: 0 },
-    voteFloor: null,
+    snapshot: { lastIncludedIndex, lastIncludedTerm, configuration, configurationIndex: 0 },
+    beforeFirst,
+    voteFloor: start.voteFloor ?? null,
   };
 }
 
@@ -290,6 +357,20 @@ export class ServerUnderTest {
     // Carries the commit to the followers, so that the next outputs hold nothing of it.
     this.tick();
     return this;
+  }
+
+  /** Begins a change of members that must be accepted; it is in the log, and on its way to the disk. */
+  change(parts: Parameters<typeof targetOf>[0]): Output {
+    return this.step((core) => {
+      const result = core.changeMembers(targetOf(parts), { expectedIndex: null, force: true });
+      assert.equal(result.kind, "accepted", JSON.stringify(result));
+    });
+  }
+
+  /** Says that `from` has stored the log up to `matchIndex`, all of it if not told. */
+  stored(from: NodeId, matchIndex: LogIndex = this.core.view().lastLogIndex): Output {
+    const { currentTerm: term } = this.core.view();
+    return this.receive(from, appendReply({ term, prevLogIndex: matchIndex, matchIndex }));
   }
 
   /** Terms of the log, in order. */
