@@ -1,62 +1,53 @@
+import type { SessionOperation } from "@quorate/wire";
 import { KEY_MAX_BYTES, VALUE_MAX_BYTES } from "@quorate/wire";
 
+/** A change of one key. */
+export type KeyChange =
+  | {
+      readonly kind: "put";
+      readonly key: Uint8Array;
+      readonly value: Uint8Array;
+      /** Only where the key's modRevision is this; 0: only where there is none. Null: always. */
+      readonly ifRevision?: number | null;
+    }
+  | {
+      readonly kind: "delete";
+      readonly key: Uint8Array;
+      /** As for a put. */
+      readonly ifRevision?: number | null;
+    };
+
+/** A command about a client's session (Diss. §6.3). */
+export type SessionCommand =
+  /** Opens a session: the index of the entry is its id. */
+  | { readonly kind: "openSession"; readonly ttlMs: number }
+  /** Puts off its end, as every change in it does. */
+  | { readonly kind: "keepSession"; readonly sessionId: number }
+  | { readonly kind: "closeSession"; readonly sessionId: number };
+
 /** A change of the store, as an entry of the log carries it. */
-export type KvCommand =
-  | { readonly kind: "put"; readonly key: Uint8Array; readonly value: Uint8Array }
-  | { readonly kind: "delete"; readonly key: Uint8Array };
+export type KvCommand = KeyChange | SessionCommand;
 
-/** A command, or why the bytes are none: the same words on every node. */
-export type DecodedCommand = KvCommand | { readonly kind: "invalid"; readonly reason: string };
-
-/*
- * Layout, version 1: u8 version | u8 kind | u16 big-endian key length | key | value (put only).
- * It is a promise: every log on a disk holds it. A new kind of command needs a new number, and
- * may be proposed only once every member knows it.
- */
-const VERSION = 1;
-const KIND_PUT = 1;
-const KIND_DELETE = 2;
-const HEADER_BYTES = 4;
-
-/** Encodes a command whose sizes were checked ({@link isKeySize}, {@link isValueSize}). */
-export function encodeCommand(command: KvCommand): Uint8Array {
-  const { key } = command;
-  const valueBytes = command.kind === "put" ? command.value.length : 0;
-  const data = new Uint8Array(HEADER_BYTES + key.length + valueBytes);
-  data[0] = VERSION;
-  data[1] = command.kind === "put" ? KIND_PUT : KIND_DELETE;
-  data[2] = key.length >> 8;
-  data[3] = key.length & 0xff;
-  data.set(key, HEADER_BYTES);
-  if (command.kind === "put") data.set(command.value, HEADER_BYTES + key.length);
-  return data;
+/** What goes with a command. */
+export interface CommandEnvelope {
+  /**
+   * The leader's cluster time when it proposed the command, in whole ms (Diss. §6.3): sessions
+   * expire by the greatest that was applied. 0: none is told.
+   */
+  readonly clusterTimeMs: number;
+  /** Names a change in its session: it takes effect once however often it is in the log. */
+  readonly session: SessionOperation | null;
 }
 
-/** Reads a command; never throws. Key and value are views of `data`. */
-export function decodeCommand(data: Uint8Array): DecodedCommand {
-  const [version, kind, high, low] = data;
-  if (version === undefined || kind === undefined || high === undefined || low === undefined) {
-    return invalid(`${data.length} bytes are no command`);
-  }
-  if (version !== VERSION) return invalid(`command version ${version} is unknown`);
-  const keyBytes = (high << 8) | low;
-  const valueBytes = data.length - HEADER_BYTES - keyBytes;
-  if (!isKeySize(keyBytes)) return invalid(`a key of ${keyBytes} bytes`);
-  if (valueBytes < 0) return invalid(`a key of ${keyBytes} bytes in ${data.length} bytes`);
-  const key = data.subarray(HEADER_BYTES, HEADER_BYTES + keyBytes);
-  switch (kind) {
-    case KIND_PUT:
-      return isValueSize(valueBytes)
-        ? { kind: "put", key, value: data.subarray(HEADER_BYTES + keyBytes) }
-        : invalid(`a value of ${valueBytes} bytes`);
-    case KIND_DELETE:
-      return valueBytes === 0
-        ? { kind: "delete", key }
-        : invalid(`${valueBytes} bytes after the key of a delete`);
-    default:
-      return invalid(`command kind ${kind} is unknown`);
-  }
-}
+/** A command with its envelope, or why the bytes are none: the same words on every node. */
+export type DecodedCommand =
+  | (KvCommand & CommandEnvelope)
+  | { readonly kind: "invalid"; readonly reason: string };
+
+/** Idle for longer than this a session ends, where its client asks for nothing else. */
+export const SESSION_TTL_DEFAULT_MS: number = 10 * 60 * 1000;
+const SESSION_TTL_MIN_MS = 1000;
+const SESSION_TTL_MAX_MS: number = 24 * 60 * 60 * 1000;
 
 /** Whether a key may have this many bytes: 1 to {@link KEY_MAX_BYTES}. */
 export function isKeySize(sizeBytes: number): boolean {
@@ -68,6 +59,12 @@ export function isValueSize(sizeBytes: number): boolean {
   return sizeBytes <= VALUE_MAX_BYTES;
 }
 
-function invalid(reason: string): DecodedCommand {
-  return { kind: "invalid", reason };
+/** Whether a session may live this long without a word: 1 second to 24 hours. */
+export function isSessionTtl(ttlMs: number): boolean {
+  return Number.isInteger(ttlMs) && ttlMs >= SESSION_TTL_MIN_MS && ttlMs <= SESSION_TTL_MAX_MS;
+}
+
+/** Whether a change may name itself so: serials count from 1, and its own is not acknowledged. */
+export function isSessionOperation({ sessionId, serial, ackedBelow }: SessionOperation): boolean {
+  return sessionId >= 1 && serial >= 1 && ackedBelow <= serial;
 }

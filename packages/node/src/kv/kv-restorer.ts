@@ -1,8 +1,10 @@
 import { crc32 } from "node:zlib";
 import type { StateRestorer } from "../ports/state-machine.ts";
 import { isKeySize, isValueSize } from "./kv-command.ts";
+import type { ChangeResult } from "./kv-result.ts";
 import { KvState } from "./kv-state.ts";
 import { RecordReader } from "./record-reader.ts";
+import { responseOf } from "./session-table.ts";
 import { KvSnapshotError } from "./snapshot-error.ts";
 import {
   BLOCK_BODY_MAX_BYTES,
@@ -12,6 +14,7 @@ import {
   PREAMBLE_BYTES,
   TAG_HEADER,
   TAG_KEY,
+  TAG_SESSION,
   TAG_TRAILER,
 } from "./snapshot-format.ts";
 
@@ -103,6 +106,9 @@ export class KvRestorer implements StateRestorer {
         case TAG_KEY:
           this.#takeKey(reader);
           break;
+        case TAG_SESSION:
+          this.#takeSession(reader);
+          break;
         case TAG_TRAILER:
           this.#takeTrailer(reader);
           break;
@@ -133,15 +139,37 @@ export class KvRestorer implements StateRestorer {
     if (!this.#state.records.restore(key, value, revisions)) throw damaged("a key comes twice");
   }
 
+  #takeSession(reader: RecordReader): void {
+    const session = {
+      id: reader.safeInteger(),
+      ttlMs: reader.safeInteger(),
+      lastActiveIndex: reader.safeInteger(),
+      lastActiveMs: reader.safeInteger(),
+      ackedBelow: reader.safeInteger(),
+      responses: new Map<number, ChangeResult>(),
+    };
+    for (let left = reader.u8(); left > 0; left--) {
+      const serial = reader.safeInteger();
+      const kind = reader.u8();
+      const revision = reader.safeInteger();
+      const response = responseOf({ kind, revision, detail: reader.safeInteger() });
+      if (response === null) throw damaged("a session's response");
+      session.responses.set(serial, response);
+    }
+    if (!this.#state.sessions.restore(session)) throw damaged("a session comes twice");
+  }
+
   #takeTrailer(reader: RecordReader): void {
     const keyCount = reader.safeInteger();
-    reader.safeInteger();
+    const sessionCount = reader.safeInteger();
     const digest = reader.text(16);
-    const { records } = this.#state;
-    if (keyCount !== records.keyCount) {
-      throw damaged(`${records.keyCount} keys of ${keyCount}`);
+    const { records, sessions } = this.#state;
+    if (keyCount !== records.keyCount) throw damaged(`${records.keyCount} keys of ${keyCount}`);
+    if (sessionCount !== sessions.count) {
+      throw damaged(`${sessions.count} sessions of ${sessionCount}`);
     }
     if (digest !== this.#state.digest()) throw damaged("the state does not have its hash");
+    sessions.finishRestore();
     this.#hasTrailer = true;
   }
 }

@@ -3,6 +3,8 @@ import { BlockBuilder } from "./block-builder.ts";
 import { setSafeInteger } from "./integers.ts";
 import type { KvState } from "./kv-state.ts";
 import type { RecordView } from "./record-store.ts";
+import type { Session } from "./session-table.ts";
+import { responseFields } from "./session-table.ts";
 import {
   BLOCK_TARGET_MAX_BYTES,
   FORMAT_VERSION,
@@ -10,8 +12,11 @@ import {
   KEY_RECORD_BYTES,
   MAGIC,
   PREAMBLE_BYTES,
+  RESPONSE_BYTES,
+  SESSION_RECORD_BYTES,
   TAG_HEADER,
   TAG_KEY,
+  TAG_SESSION,
   TAG_TRAILER,
   TRAILER_RECORD_BYTES,
 } from "./snapshot-format.ts";
@@ -28,18 +33,23 @@ export class KvSnapshot implements StateSnapshot {
   readonly #state: KvState;
   readonly #revision: number;
   readonly #header: readonly [revision: number, clusterTimeMs: number, appliedIndex: number];
+  readonly #appliedIndex: number;
   readonly #keyCount: number;
   readonly #digest: string;
   readonly #slotEnd: number;
+  readonly #sessionCount: number;
+  readonly #sessions: Iterator<Session>;
+  /** Sessions whose last activity is no later than this are written already. */
+  #sessionsDoneTo = 0;
   #nextSlot = 0;
-  #stage: "preamble" | "records" | "trailer" | "ended" = "preamble";
+  #stage: "preamble" | "sessions" | "records" | "trailer" | "ended" = "preamble";
   readonly #preimages: Uint8Array[] = [];
   #nextPreimage = 0;
   readonly #onEnd: () => void;
 
   /** @param onEnd is called once, when the snapshot needs the state no longer. */
   constructor(state: KvState, onEnd: () => void) {
-    const { revision, clusterTimeMs, appliedIndex, records } = state;
+    const { revision, clusterTimeMs, appliedIndex, records, sessions } = state;
     this.#state = state;
     this.#revision = revision;
     this.#header = [revision, clusterTimeMs, appliedIndex];
@@ -47,8 +57,14 @@ export class KvSnapshot implements StateSnapshot {
     this.#digest = state.digest();
     this.#slotEnd = records.slotCount;
     this.#onEnd = onEnd;
+    this.#appliedIndex = appliedIndex;
+    this.#sessionCount = sessions.count;
+    this.#sessions = sessions.byActivity();
     records.beforeChange = (slot) => {
-      this.#keepPreimage(slot);
+      this.#keepRecord(slot);
+    };
+    sessions.beforeChange = (session) => {
+      this.#keepSession(session);
     };
   }
 
@@ -57,7 +73,9 @@ export class KvSnapshot implements StateSnapshot {
     const target = Math.max(1, Math.min(maxBytes, BLOCK_TARGET_MAX_BYTES));
     if (this.#stage === "preamble") return this.#begin();
     const block = new BlockBuilder(0, target);
-    if (this.#stage === "records") this.#fill(block, target);
+    this.#writePreimages(block, target);
+    if (this.#stage === "sessions") this.#writeSessions(block, target);
+    if (this.#stage === "records") this.#writeRecords(block, target);
     if (this.#stage === "trailer" && block.bodyBytes < target) {
       this.#writeTrailer(block);
       this.release();
@@ -69,6 +87,7 @@ export class KvSnapshot implements StateSnapshot {
     if (this.#stage === "ended") return;
     this.#stage = "ended";
     this.#state.records.beforeChange = null;
+    this.#state.sessions.beforeChange = null;
     this.#preimages.length = 0;
     this.#onEnd();
   }
@@ -82,40 +101,64 @@ export class KvSnapshot implements StateSnapshot {
     for (const [field, value] of this.#header.entries()) {
       setSafeInteger(block.view, at + 1 + field * 8, value);
     }
-    this.#stage = "records";
+    this.#stage = "sessions";
     return block.takeBlock();
   }
 
-  #fill(block: BlockBuilder, target: number): void {
+  #writePreimages(block: BlockBuilder, target: number): void {
     while (block.bodyBytes < target && this.#nextPreimage < this.#preimages.length) {
       const record = this.#preimages[this.#nextPreimage];
       if (record !== undefined) block.append(record);
       this.#nextPreimage += 1;
     }
-    if (this.#nextPreimage === this.#preimages.length) {
-      this.#preimages.length = 0;
-      this.#nextPreimage = 0;
+    if (this.#nextPreimage < this.#preimages.length) return;
+    this.#preimages.length = 0;
+    this.#nextPreimage = 0;
+  }
+
+  #writeSessions(block: BlockBuilder, target: number): void {
+    while (block.bodyBytes < target) {
+      const next = this.#sessions.next();
+      // Sessions come by activity: after the first that was active since, no other was not.
+      if (next.done === true || next.value.lastActiveIndex > this.#appliedIndex) {
+        this.#sessionsDoneTo = this.#appliedIndex;
+        this.#stage = "records";
+        return;
+      }
+      this.#sessionsDoneTo = next.value.lastActiveIndex;
+      writeSession(block, next.value);
     }
+  }
+
+  #writeRecords(block: BlockBuilder, target: number): void {
     const { records } = this.#state;
     const stop = Math.min(this.#slotEnd, this.#nextSlot + SLOTS_PER_READ_MAX);
     while (block.bodyBytes < target && this.#nextSlot < stop) {
       const slot = this.#nextSlot;
       this.#nextSlot += 1;
-      const modRevision = records.modRevisionAt(slot);
-      if (modRevision === null || modRevision > this.#revision) continue;
-      writeKey(block, records.recordAt(slot));
+      if (this.#isOfSnapshot(slot)) writeKey(block, records.recordAt(slot));
     }
     if (this.#nextSlot === this.#slotEnd && this.#preimages.length === 0) this.#stage = "trailer";
   }
 
-  #keepPreimage(slot: number): void {
-    if (slot < this.#nextSlot || slot >= this.#slotEnd) return;
-    const { records } = this.#state;
-    const modRevision = records.modRevisionAt(slot);
-    if (modRevision === null || modRevision > this.#revision) return;
-    const record = records.recordAt(slot);
+  #isOfSnapshot(slot: number): boolean {
+    const modRevision = this.#state.records.modRevisionAt(slot);
+    return modRevision !== null && modRevision <= this.#revision;
+  }
+
+  #keepRecord(slot: number): void {
+    if (slot < this.#nextSlot || slot >= this.#slotEnd || !this.#isOfSnapshot(slot)) return;
+    const record = this.#state.records.recordAt(slot);
     const body = new BlockBuilder(0, KEY_RECORD_BYTES + record.key.length + record.value.length);
     writeKey(body, record);
+    this.#preimages.push(body.takeBody());
+  }
+
+  #keepSession(session: Session): void {
+    const { lastActiveIndex, responses } = session;
+    if (lastActiveIndex <= this.#sessionsDoneTo || lastActiveIndex > this.#appliedIndex) return;
+    const body = new BlockBuilder(0, SESSION_RECORD_BYTES + responses.size * RESPONSE_BYTES);
+    writeSession(body, session);
     this.#preimages.push(body.takeBody());
   }
 
@@ -123,7 +166,7 @@ export class KvSnapshot implements StateSnapshot {
     const at = block.reserve(TRAILER_RECORD_BYTES);
     block.view.setUint8(at, TAG_TRAILER);
     setSafeInteger(block.view, at + 1, this.#keyCount);
-    setSafeInteger(block.view, at + 9, 0);
+    setSafeInteger(block.view, at + 9, this.#sessionCount);
     block.setText(at + 17, this.#digest);
   }
 }
@@ -140,4 +183,26 @@ function writeKey(block: BlockBuilder, record: RecordView): void {
   setSafeInteger(view, at + 23, record.version);
   block.setText(at + KEY_RECORD_BYTES, key);
   block.setBytes(at + KEY_RECORD_BYTES + key.length, value);
+}
+
+function writeSession(block: BlockBuilder, session: Session): void {
+  const { id, ttlMs, lastActiveIndex, lastActiveMs, ackedBelow, responses } = session;
+  let at = block.reserve(SESSION_RECORD_BYTES + responses.size * RESPONSE_BYTES);
+  const { view } = block;
+  view.setUint8(at, TAG_SESSION);
+  at += 1;
+  for (const field of [id, ttlMs, lastActiveIndex, lastActiveMs, ackedBelow]) {
+    setSafeInteger(view, at, field);
+    at += 8;
+  }
+  view.setUint8(at, responses.size);
+  at += 1;
+  for (const [serial, response] of responses) {
+    const { kind, revision, detail } = responseFields(response);
+    setSafeInteger(view, at, serial);
+    view.setUint8(at + 8, kind);
+    setSafeInteger(view, at + 9, revision);
+    setSafeInteger(view, at + 17, detail);
+    at += RESPONSE_BYTES;
+  }
 }

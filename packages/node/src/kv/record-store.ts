@@ -6,6 +6,7 @@ import type { StateHash } from "./state-hash.ts";
 import { ValueSlabs } from "./value-slabs.ts";
 
 const SHARDS = 256;
+const RECORD_MEMBER = 0;
 
 /** A record as it lies in the store. */
 export interface RecordView extends SlotFields {
@@ -159,12 +160,20 @@ export class RecordStore {
     const { createRevision, modRevision, version, valueCrc, keyCrc } = fields;
     this.#slots.setFields(slot, fields);
     this.#slots.setLocation(slot, this.#values.store(slot, value));
-    this.#hash.add(keyCrc, keyBytes, valueCrc, createRevision, modRevision, version);
+    this.#hash.add(RECORD_MEMBER, keyCrc, keyBytes, valueCrc, createRevision, modRevision, version);
   }
 
   #unhash(fields: SlotFields, keyBytes: number): void {
     const { createRevision, modRevision, version, valueCrc, keyCrc } = fields;
-    this.#hash.remove(keyCrc, keyBytes, valueCrc, createRevision, modRevision, version);
+    this.#hash.remove(
+      RECORD_MEMBER,
+      keyCrc,
+      keyBytes,
+      valueCrc,
+      createRevision,
+      modRevision,
+      version,
+    );
   }
 
   #shardOf(keyCrc: number): Map<string, number> {

@@ -24,6 +24,13 @@ export const HEADER_RECORD_BYTES = 25;
 /** Key: u16 key length, u32 value length, u64 createRevision, modRevision, version; key, value. */
 export const TAG_KEY = 2;
 export const KEY_RECORD_BYTES = 31;
+/**
+ * Session: u64 id, ttl in ms, lastActiveIndex, lastActiveMs, ackedBelow; u8 responses. Each of
+ * these: u64 serial, u8 kind, u64 revision, u64 detail (see `ResponseFields`).
+ */
+export const TAG_SESSION = 3;
+export const SESSION_RECORD_BYTES = 42;
+export const RESPONSE_BYTES = 25;
 /** Trailer: u64 keys, u64 sessions, 16 characters of the state's hash. */
 export const TAG_TRAILER = 4;
 export const TRAILER_RECORD_BYTES = 33;

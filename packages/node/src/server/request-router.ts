@@ -13,9 +13,11 @@ import type {
   RequestId,
 } from "@quorate/wire";
 import { KEY_MAX_BYTES, VALUE_MAX_BYTES } from "@quorate/wire";
-import type { KvCommand } from "../kv/kv-command.ts";
-import { encodeCommand, isKeySize, isValueSize } from "../kv/kv-command.ts";
-import type { KvResult, KvStateMachine } from "../kv/kv-state-machine.ts";
+import { encodeCommand } from "../kv/command-codec.ts";
+import type { KeyChange } from "../kv/kv-command.ts";
+import { isKeySize, isValueSize } from "../kv/kv-command.ts";
+import type { KvResult } from "../kv/kv-result.ts";
+import type { KvStateMachine } from "../kv/kv-state-machine.ts";
 import type { Clock } from "../ports/clock.ts";
 import { assert } from "../raft/index.ts";
 import type { ProposalOutcome } from "./driver-outcomes.ts";
@@ -162,7 +164,7 @@ export class RequestRouter {
 
   #write(
     requestId: RequestId,
-    command: KvCommand,
+    command: KeyChange,
     reply: Reply,
     answer: (applied: Applied) => ClientReply,
   ): void {

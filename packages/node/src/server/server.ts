@@ -4,7 +4,7 @@ import type { Connection, ConnectionError, ConnectionHandlers, Listener } from "
 import { formatAddress, listen, parseAddress } from "@quorate/wire/net";
 import type { Logger } from "pino";
 import type { NodeConfig } from "../config/node-config.ts";
-import type { KvResult } from "../kv/kv-state-machine.ts";
+import type { KvResult } from "../kv/kv-result.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";

@@ -1,6 +1,6 @@
 import type { LogEntry, NodeEvent, NodeId, NodeStatus, RaftMessage } from "@quorate/wire";
 import type { Logger } from "pino";
-import type { KvResult } from "../kv/kv-state-machine.ts";
+import type { KvResult } from "../kv/kv-result.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { PersistBatch, RaftView } from "../raft/index.ts";
 import type { DriverObserver } from "./driver-outcomes.ts";

@@ -1,6 +1,6 @@
 import type { NodeId } from "@quorate/wire";
-import { encodeCommand } from "../kv/kv-command.ts";
-import type { KvResult } from "../kv/kv-state-machine.ts";
+import { encodeCommand } from "../kv/command-codec.ts";
+import type { KvResult } from "../kv/kv-result.ts";
 import type { ProposalOutcome } from "../server/driver-outcomes.ts";
 import type { Operation } from "./checkers/history.ts";
 import type { SeededRandom } from "./seeded-random.ts";

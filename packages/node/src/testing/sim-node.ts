@@ -1,5 +1,5 @@
 import type { Configuration, NodeId } from "@quorate/wire";
-import type { KvResult } from "../kv/kv-state-machine.ts";
+import type { KvResult } from "../kv/kv-result.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { RaftConfig, RaftView } from "../raft/index.ts";

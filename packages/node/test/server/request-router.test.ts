@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClientReply } from "@quorate/wire";
 import { KvStateMachine } from "../../src/kv/kv-state-machine.ts";
-import type { KvResult } from "../../src/kv/kv-state-machine.ts";
+import type { KvResult } from "../../src/kv/kv-result.ts";
 import type { ProposalOutcome } from "../../src/server/driver-outcomes.ts";
 import { RequestRouter } from "../../src/server/request-router.ts";
 import { SimClock } from "./sim-clock.ts";

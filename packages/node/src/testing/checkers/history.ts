@@ -1,5 +1,5 @@
 import type { LogEntry, LogIndex } from "@quorate/wire";
-import { decodeCommand } from "../../kv/kv-command.ts";
+import { decodeCommand } from "../../kv/command-codec.ts";
 import { requireInvariant } from "../invariant-violation.ts";
 
 /** A request of a client, from its sending on. */
@@ -52,7 +52,7 @@ export class History {
     );
     this.#committed.set(text, entry.index);
     const command = decodeCommand(entry.data);
-    if (command.kind === "invalid") return;
+    if (command.kind !== "put" && command.kind !== "delete") return;
     const value = command.kind === "put" ? bytesText(command.value) : null;
     const key = bytesText(command.key);
     const versions = this.#versions.get(key);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeCommand } from "../../../src/kv/kv-command.ts";
+import { encodeCommand } from "../../../src/kv/command-codec.ts";
 import type { Operation } from "../../../src/testing/checkers/history.ts";
 import { History } from "../../../src/testing/checkers/history.ts";
 import { assertViolates } from "./violates.ts";
