@@ -3,6 +3,7 @@ import test from "node:test";
 
 import type { Configuration, LogEntry, WireMessage } from "../../src/index.ts";
 import {
+  configurationOf,
   decodeBody,
   decodeConfiguration,
   decodeEntries,
@@ -32,8 +33,11 @@ for (const file of vectorFiles()) {
         assert.deepEqual(decodeEntries(frame), message);
         if (isCurrent) assert.equal(hex(encodeEntries(message as LogEntry[])), hex(frame));
       } else if (file.endsWith("/configurations.json")) {
-        assert.deepEqual(decodeConfiguration(frame), message);
-        if (isCurrent) assert.equal(hex(encodeConfiguration(message as Configuration)), hex(frame));
+        const whole = configurationOf(message as Configuration);
+        assert.deepEqual(decodeConfiguration(frame), whole);
+        // One from before it had addresses: today's encoder writes more.
+        const isWhole = "addresses" in (message as Configuration);
+        if (isCurrent && isWhole) assert.equal(hex(encodeConfiguration(whole)), hex(frame));
       } else {
         const whole = withLaterFields(message as WireMessage);
         assert.deepEqual(decodeBody(frame.subarray(4)), whole);
