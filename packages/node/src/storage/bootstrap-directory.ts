@@ -4,19 +4,16 @@ import { dirname, join, resolve } from "node:path";
 
 import { isIdentifier } from "@quorate/wire";
 import type { ClusterId, Configuration, NodeId } from "@quorate/wire";
-import SqliteDatabase from "better-sqlite3";
 
 import { assert } from "../raft/index.ts";
 import type { HardState } from "../raft/index.ts";
-import { rowChecksum } from "./checksum.ts";
-import { hardStateChecksum } from "./recovery.ts";
-import { APPLICATION_ID, DATABASE_FILE, FORMAT_VERSION, SCHEMA } from "./schema.ts";
+import { writeNewDatabase } from "./new-database.ts";
+import { DATABASE_FILE, UNFINISHED_SUFFIX } from "./schema.ts";
 import { errorCode, fromSystemError, StorageError } from "./storage-error.ts";
 import type { DirectoryIdentity } from "./thread-messages.ts";
 import { syncDirectory } from "./wal-file.ts";
 
-/** A database under this name is not finished, or has its final name already. */
-const UNFINISHED_PREFIX = `${DATABASE_FILE}.bootstrap-`;
+const UNFINISHED_PREFIX = `${DATABASE_FILE}${UNFINISHED_SUFFIX}`;
 
 /** What file systems put into a new volume. */
 const IGNORED_NAMES: readonly string[] = ["lost+found"];
@@ -28,7 +25,11 @@ export interface BootstrapOptions {
   readonly directory: string;
   readonly clusterId: ClusterId;
   readonly nodeId: NodeId;
-  /** The first members: the same on every node that is bootstrapped for this cluster. */
+  /**
+   * The first members: the same on every node that is bootstrapped for this cluster. Without
+   * voters the server waits until it is added to a cluster that exists: it knows no members, and
+   * hears of them from the leader (Diss. §4.2.1).
+   */
   readonly configuration: Configuration;
   /** Where each member is reached, as `host:port`. */
   readonly addresses: ReadonlyMap<NodeId, string>;
@@ -50,11 +51,22 @@ export function bootstrapDirectory(options: BootstrapOptions): DirectoryIdentity
     nodeId: options.nodeId,
     incarnation: randomBytes(16).toString("hex"),
     createdAt: new Date().toISOString(),
+    bootNumber: 0,
   };
   try {
     makeDirectory(directory);
     refuseOccupied(directory);
-    writeDatabase(unfinished, identity, options);
+    const { configuration } = options;
+    const contents = {
+      identity,
+      addresses: [...options.addresses],
+      peers: [],
+      hardState: NEW_HARD_STATE,
+      snapshot: { lastIncludedIndex: 0, lastIncludedTerm: 0, configuration, configurationIndex: 0 },
+      beforeFirst: { index: 0, term: 0 },
+      voteFloor: null,
+    };
+    writeNewDatabase(unfinished, contents, () => undefined);
     publish(unfinished, directory);
     return identity;
   } catch (error) {
@@ -76,9 +88,12 @@ function assertOptions(options: BootstrapOptions): void {
   assert(isIdentifier(clusterId), `cluster id ${clusterId} is no identifier`);
   assert(isIdentifier(nodeId), `node id ${nodeId} is no identifier`);
   const { voters, votersOutgoing, learners } = configuration;
-  assert(voters.length > 0, "a cluster has at least one voter");
   assert(votersOutgoing.length === 0, "a cluster does not begin in the middle of a change");
   const members = [...voters, ...learners];
+  if (voters.length === 0) {
+    assert(members.length === 0, "a server that waits to be added knows no members");
+    return;
+  }
   assert(members.includes(nodeId), `node ${nodeId} is no member of its own cluster`);
   for (const member of members) assert(addresses.has(member), `member ${member} has no address`);
 }
@@ -117,50 +132,6 @@ function alreadyBootstrapped(directory: string): StorageError {
       "Start the node without --bootstrap. To begin anew with an empty log, use a new directory " +
       "and a new cluster id",
   });
-}
-
-function writeDatabase(path: string, identity: DirectoryIdentity, options: BootstrapOptions): void {
-  const database = new SqliteDatabase(path);
-  try {
-    database.pragma("auto_vacuum = INCREMENTAL");
-    database.pragma("journal_mode = MEMORY");
-    database.pragma("synchronous = OFF");
-    database.pragma(`application_id = ${APPLICATION_ID}`);
-    database.exec(SCHEMA);
-    insertRows(database, identity, options);
-    database.pragma("journal_mode = WAL");
-  } finally {
-    database.close();
-  }
-  // Written without a sync above: until it is linked nobody relies on it.
-  const descriptor = fs.openSync(path, "r+");
-  fs.fsyncSync(descriptor);
-  fs.closeSync(descriptor);
-}
-
-function insertRows(
-  database: SqliteDatabase.Database,
-  identity: DirectoryIdentity,
-  options: BootstrapOptions,
-): void {
-  const { clusterId, nodeId, incarnation, createdAt } = identity;
-  const metaChecksum = rowChecksum(FORMAT_VERSION, clusterId, nodeId, incarnation, createdAt);
-  database
-    .prepare("INSERT INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, 0)")
-    .run(FORMAT_VERSION, clusterId, nodeId, incarnation, createdAt, metaChecksum);
-  const { currentTerm, votedFor, commitIndex } = NEW_HARD_STATE;
-  database
-    .prepare("INSERT INTO hard_state VALUES (1, ?, ?, ?, ?)")
-    .run(currentTerm, votedFor, commitIndex, hardStateChecksum(NEW_HARD_STATE));
-  const { voters, votersOutgoing, learners } = options.configuration;
-  const configuration = JSON.stringify({ voters, votersOutgoing, learners });
-  database
-    .prepare("INSERT INTO snapshot VALUES (1, 0, 0, ?, ?)")
-    .run(configuration, rowChecksum(0, 0, configuration));
-  const insertMember = database.prepare("INSERT INTO members VALUES (?, ?, ?)");
-  for (const [member, address] of options.addresses) {
-    insertMember.run(member, address, rowChecksum(member, address));
-  }
 }
 
 /** A link, unlike a rename, fails where another bootstrap was faster. */

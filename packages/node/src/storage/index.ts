@@ -7,4 +7,4 @@ export { openStorage } from "./open-storage.ts";
 export type { SqliteStorage } from "./sqlite-storage.ts";
 export type { StorageErrorCode } from "./storage-error.ts";
 export { STORAGE_ERROR_CODES, StorageError } from "./storage-error.ts";
-export type { DirectoryIdentity, ExpectedIdentity } from "./thread-messages.ts";
+export type { DirectoryIdentity, ExpectedIdentity, PeerIdentity } from "./thread-messages.ts";

@@ -1,21 +1,45 @@
 import * as fs from "node:fs";
+import { dirname } from "node:path";
 
 import { decodeEntries } from "@quorate/wire";
-import type { LogEntry, LogIndex } from "@quorate/wire";
+import type { EntryId, LogEntry, LogIndex } from "@quorate/wire";
 import SqliteDatabase from "better-sqlite3";
 import type { Database, Statement } from "better-sqlite3";
 
 import { assert } from "../raft/index.ts";
+import type { SnapshotSwitch } from "../raft/index.ts";
 import { entryChecksum, rowChecksum } from "./checksum.ts";
-import { hardStateChecksum, Recovery } from "./recovery.ts";
-import { damaged, fromSystemError } from "./storage-error.ts";
-import type { DirectoryContents, StorageThreadOptions, StorageWrite } from "./thread-messages.ts";
-import { WalFile } from "./wal-file.ts";
+import { Compaction } from "./compaction.ts";
+import { LogReader } from "./log-reader.ts";
+import { migrate } from "./migration.ts";
+import { writeNewDatabase } from "./new-database.ts";
+import { Recovery } from "./recovery.ts";
+import {
+  hardStateValues,
+  logBoundsValues,
+  metaValues,
+  peerValues,
+  snapshotValues,
+} from "./rows.ts";
+import { UNFINISHED_SUFFIX } from "./schema.ts";
+import { damaged, errorCode, fromSystemError } from "./storage-error.ts";
+import type {
+  DirectoryContents,
+  DirectoryIdentity,
+  StorageThreadOptions,
+  StorageWrite,
+} from "./thread-messages.ts";
+import { syncDirectory, WalFile } from "./wal-file.ts";
 
 const SYNCHRONOUS_NORMAL = 1;
 
 /** Read-ahead and spill buffer of SQLite: the log is written at its end and read once. */
 const CACHE_KIBIBYTES = 4096;
+
+interface LogBounds {
+  readonly beforeFirst: EntryId;
+  readonly voteFloor: EntryId | null;
+}
 
 type Values = (string | number | Uint8Array | null)[];
 
@@ -33,38 +57,46 @@ export class LogDatabase {
   readonly #walFrames: Statement<[], [busy: number, frames: number, checkpointed: number]>;
   readonly #pageCount: Statement<[], number>;
   readonly #pageBytes: number;
+  readonly #compaction: Compaction;
+  #bounds: LogBounds;
   #lastIndex: LogIndex;
 
   /**
    * Locks the database, reads it with `onEntries` (as {@link Recovery.contents} does) and prepares
    * it for writes. What was read is durable on return: after a crash it may have been in the
-   * system's memory only, and the node is about to act on it.
+   * system's memory only, and the node is about to act on it. A damaged log is cut, for good,
+   * before its damage; then `onAgain` says that what was handed out before is void.
    *
    * @throws StorageError `locked`, `newerFormat`, `otherCluster`, `otherNode`, `damaged`, `io`.
    */
   static open(
     options: StorageThreadOptions,
     onEntries: (records: Uint8Array) => void,
+    onAgain: () => void,
   ): { readonly database: LogDatabase; readonly contents: DirectoryContents } {
     const path = options.databasePath;
-    let connection: Database | null = null;
+    const connections: Database[] = [];
     try {
-      connection = connect(path);
-      const recovery = new Recovery(connection, path);
-      const identity = recovery.identity(options.expect);
-      const wal = new WalFile(`${path}-wal`);
-      refuseDamagedWal(connection, wal, path);
-      const contents = recovery.contents(identity, onEntries);
-      const database = new LogDatabase(path, connection, wal);
-      database.#prepareForWrites(options.sizeMaxBytes);
-      return { database, contents };
+      let found = openChecked(options, connections, onEntries);
+      const { warning } = found.contents;
+      if (warning !== null) {
+        replaceDamaged(found, path);
+        const [old] = connections;
+        onAgain();
+        found = openChecked(options, connections, onEntries);
+        assert(found.contents.warning === null, "the repaired database is damaged");
+        old?.close();
+      }
+      const database = new LogDatabase(path, found.connection, found.wal, found.contents);
+      const identity = database.#prepareForWrites(options.sizeMaxBytes, found.contents.identity);
+      return { database, contents: { ...found.contents, identity, warning } };
     } catch (error) {
-      connection?.close();
+      for (const connection of connections) connection.close();
       throw fromSystemError(path, "opening it", error);
     }
   }
 
-  private constructor(path: string, database: Database, wal: WalFile) {
+  private constructor(path: string, database: Database, wal: WalFile, contents: DirectoryContents) {
     this.#path = path;
     this.#database = database;
     this.#wal = wal;
@@ -72,28 +104,58 @@ export class LogDatabase {
     this.#walFrames = walFramesOf(database);
     this.#pageCount = database.prepare<[], number>("PRAGMA page_count").pluck();
     this.#pageBytes = Number(database.pragma("page_size", { simple: true }));
-    this.#lastIndex =
-      database
-        .prepare<[], LogIndex>(
-          "SELECT max(coalesce((SELECT max(idx) FROM log), 0), lastIncludedIndex) FROM snapshot",
-        )
-        .pluck()
-        .get() ?? 0;
+    const lastRow = database.prepare<[], LogIndex>("SELECT max(idx) FROM log").pluck().get();
+    this.#lastIndex = Math.max(lastRow ?? 0, contents.beforeFirst.index);
+    this.#bounds = { beforeFirst: contents.beforeFirst, voteFloor: contents.voteFloor };
+    this.#compaction = new Compaction(database, contents.beforeFirst.index);
   }
 
   /**
-   * Makes `writes` durable in one transaction, in their order.
+   * Makes `writes` durable in one transaction, in their order. Returns false where there is no
+   * room: then nothing was written, and the same may be tried again.
    *
    * @throws StorageError after which nothing may be written, synced or promised any more.
    */
-  commit(writes: readonly StorageWrite[]): void {
+  commit(writes: readonly StorageWrite[]): boolean {
+    const lastIndex = this.#lastIndex;
+    const bounds = this.#bounds;
     try {
       this.#statements.begin.run();
       for (const write of writes) this.#apply(write);
       this.#statements.commit.run();
-      this.#wal.sync();
     } catch (error) {
-      throw fromSystemError(this.#path, "making a write durable", error);
+      if (!this.#rollBackWhenFull(error)) {
+        throw fromSystemError(this.#path, "making a write durable", error);
+      }
+      this.#lastIndex = lastIndex;
+      this.#bounds = bounds;
+      return false;
+    }
+    this.#sync();
+    this.#compaction.logStartsAfter(this.#bounds.beforeFirst.index);
+    return true;
+  }
+
+  /** From now on the database file does not grow beyond `sizeMaxBytes`. It is never cut. */
+  limitSize(sizeMaxBytes: number): void {
+    this.#database.pragma(`max_page_count = ${Math.floor(sizeMaxBytes / this.#pageBytes)}`);
+  }
+
+  /**
+   * One small step of giving back what the snapshot replaced: rows first, then pages. Durable, as
+   * a commit is, because no later transaction may begin before the one before it is synced.
+   * Returns whether there is more to do.
+   *
+   * @throws StorageError as {@link LogDatabase.commit} does.
+   */
+  compact(mayShrink: boolean): boolean {
+    try {
+      const worked = this.#compaction.removeRows() || (mayShrink && this.#compaction.shrink());
+      if (worked) this.#wal.sync();
+      return worked;
+    } catch (error) {
+      if (this.#rollBackWhenFull(error)) return false;
+      throw fromSystemError(this.#path, "removing what a snapshot replaced", error);
     }
   }
 
@@ -110,13 +172,16 @@ export class LogDatabase {
 
   /**
    * Copies the write-ahead log into the database file; the next commit starts the log anew.
+   * Returns false where there is no room for it: the log still holds everything.
    *
    * @throws StorageError as {@link LogDatabase.commit} does.
    */
-  checkpoint(): void {
+  checkpoint(): boolean {
     try {
       checkpoint(this.#database);
+      return true;
     } catch (error) {
+      if (errorCode(error) === "SQLITE_FULL") return false;
       throw fromSystemError(this.#path, "checkpointing it", error);
     }
   }
@@ -131,33 +196,70 @@ export class LogDatabase {
     }
   }
 
-  #prepareForWrites(sizeMaxBytes: number | null): void {
+  #sync(): void {
+    try {
+      this.#wal.sync();
+    } catch (error) {
+      throw fromSystemError(this.#path, "making a write durable", error);
+    }
+  }
+
+  /** Whether `error` says that there is no room, and nothing of the transaction is left. */
+  #rollBackWhenFull(error: unknown): boolean {
+    if (errorCode(error) !== "SQLITE_FULL") return false;
+    // SQLite may have rolled back already.
+    if (this.#database.inTransaction) this.#statements.rollback.run();
+    return true;
+  }
+
+  #prepareForWrites(sizeMaxBytes: number | null, found: DirectoryIdentity): DirectoryIdentity {
     // With fresh salts in the log, frames behind its end are never mistaken for later ones.
     this.#wal.sync();
     checkpoint(this.#database);
     this.#wal.prefill();
-    if (sizeMaxBytes !== null) {
-      this.#database.pragma(`max_page_count = ${Math.floor(sizeMaxBytes / this.#pageBytes)}`);
-    }
-    this.#statements.countOpening.run();
+    if (sizeMaxBytes !== null) this.limitSize(sizeMaxBytes);
+    const identity = { ...found, bootNumber: found.bootNumber + 1 };
+    this.#statements.setMeta.run(...metaValues(identity));
     this.#wal.sync();
     // Only now: a new connection reports another level before its first write than after it.
     const synchronous = this.#database.pragma("synchronous", { simple: true });
     assert(synchronous === SYNCHRONOUS_NORMAL, `synchronous is ${String(synchronous)} in SQLite`);
+    return identity;
   }
 
   #apply(write: StorageWrite): void {
-    if (write.kind === "persistAddress") {
-      const { nodeId, address } = write;
-      this.#statements.setAddress.run(nodeId, address, rowChecksum(nodeId, address));
-      return;
+    switch (write.kind) {
+      case "persistAddress": {
+        const { nodeId, address } = write;
+        this.#statements.setAddress.run(nodeId, address, rowChecksum(nodeId, address));
+        return;
+      }
+      case "rememberPeer":
+        this.#statements.setPeer.run(...peerValues(write.nodeId, write.peer));
+        return;
+      case "persist":
+        if (write.snapshot !== null) this.#switchTo(write.snapshot);
+        if (write.clearsVoteFloor) this.#setBounds({ ...this.#bounds, voteFloor: null });
+        if (write.hardState !== null) {
+          this.#statements.setHardState.run(...hardStateValues(write.hardState));
+        }
+        if (write.records !== null) this.#replaceLog(decodeEntries(write.records));
     }
-    if (write.hardState !== null) {
-      const { currentTerm, votedFor, commitIndex } = write.hardState;
-      const checksum = hardStateChecksum(write.hardState);
-      this.#statements.setHardState.run(currentTerm, votedFor, commitIndex, checksum);
+  }
+
+  /** Rows up to the new start stay for now: what counts is where the log begins. */
+  #switchTo({ point, beforeFirst, keepsLog }: SnapshotSwitch): void {
+    this.#statements.setSnapshot.run(...snapshotValues(point));
+    if (!keepsLog) {
+      this.#statements.truncateLog.run(beforeFirst.index + 1);
+      this.#lastIndex = beforeFirst.index;
     }
-    if (write.records !== null) this.#replaceLog(decodeEntries(write.records));
+    this.#setBounds({ ...this.#bounds, beforeFirst });
+  }
+
+  #setBounds(bounds: LogBounds): void {
+    this.#statements.setLogBounds.run(...logBoundsValues(bounds.beforeFirst, bounds.voteFloor));
+    this.#bounds = bounds;
   }
 
   #replaceLog(entries: readonly LogEntry[]): void {
@@ -178,11 +280,23 @@ export class LogDatabase {
 const STATEMENTS = {
   begin: "BEGIN",
   commit: "COMMIT",
-  countOpening: "UPDATE meta SET openCount = openCount + 1",
+  rollback: "ROLLBACK",
+  setMeta:
+    "UPDATE meta SET (formatVersion, clusterId, nodeId, incarnation, createdAt, bootNumber, " +
+    "checksum) = (?, ?, ?, ?, ?, ?, ?)",
   setHardState:
     "UPDATE hard_state SET currentTerm = ?, votedFor = ?, commitIndex = ?, checksum = ?",
+  setSnapshot:
+    "UPDATE snapshot SET (lastIncludedIndex, lastIncludedTerm, configuration, " +
+    "configurationIndex, checksum) = (?, ?, ?, ?, ?)",
+  setLogBounds:
+    "UPDATE log_bounds SET (beforeFirstIndex, beforeFirstTerm, voteFloorIndex, voteFloorTerm, " +
+    "checksum) = (?, ?, ?, ?, ?)",
   truncateLog: "DELETE FROM log WHERE idx >= ?",
   insertEntry: "INSERT INTO log (idx, term, kind, data, checksum) VALUES (?, ?, ?, ?, ?)",
+  setPeer:
+    "INSERT OR REPLACE INTO peers (nodeId, incarnation, bootNumber, bootId, checksum) " +
+    "VALUES (?, ?, ?, ?, ?)",
   setAddress: "INSERT OR REPLACE INTO members (nodeId, address, checksum) VALUES (?, ?, ?)",
 } as const;
 
@@ -194,11 +308,15 @@ function prepareStatements(database: Database): Readonly<Record<StatementName, S
   return {
     begin: prepare("begin"),
     commit: prepare("commit"),
-    countOpening: prepare("countOpening"),
+    rollback: prepare("rollback"),
+    setMeta: prepare("setMeta"),
     setHardState: prepare("setHardState"),
+    setSnapshot: prepare("setSnapshot"),
+    setLogBounds: prepare("setLogBounds"),
     truncateLog: prepare("truncateLog"),
     insertEntry: prepare("insertEntry"),
     setAddress: prepare("setAddress"),
+    setPeer: prepare("setPeer"),
   };
 }
 
@@ -223,18 +341,69 @@ function connect(path: string): Database {
   }
 }
 
+interface Found {
+  readonly connection: Database;
+  readonly wal: WalFile;
+  readonly contents: DirectoryContents;
+}
+
+/**
+ * Connects, and reads and checks everything in one transaction, which brings an older format to
+ * this one. The connection is added to `connections` for whoever cleans up.
+ */
+function openChecked(
+  options: StorageThreadOptions,
+  connections: Database[],
+  onEntries: (records: Uint8Array) => void,
+): Found {
+  const path = options.databasePath;
+  const connection = connect(path);
+  connections.push(connection);
+  const recovery = new Recovery(connection, path);
+  recovery.checkApplication();
+  const [, frames] = walFramesOf(connection).get() ?? [0, 0, 0];
+  const found = connection.transaction((): Found => {
+    migrate(connection, path);
+    const identity = recovery.identity(options.expect);
+    const wal = new WalFile(`${path}-wal`);
+    refuseDamagedWal(wal, frames, path);
+    return { connection, wal, contents: recovery.contents(identity, onEntries) };
+  })();
+  return found;
+}
+
+/**
+ * Puts a new database with what was found in the place of the damaged one, in one step: what is
+ * damaged is not written to, as nobody knows what else its pages say. The old connection, and with
+ * it the lock on the old file, stays open.
+ */
+function replaceDamaged({ connection, wal, contents }: Found, path: string): void {
+  const unfinished = `${path}${UNFINISHED_SUFFIX}repair`;
+  fs.rmSync(unfinished, { force: true });
+  writeNewDatabase(unfinished, contents, (onEntries) => {
+    const { hardState, snapshot, beforeFirst } = contents;
+    new LogReader(connection, { hardState, snapshot, beforeFirst }, onEntries).read();
+  });
+  wal.sync();
+  wal.close();
+  // The new database has none: what this one's holds moves into the file that goes away.
+  const journalMode = connection.pragma("journal_mode = DELETE", { simple: true });
+  assert(journalMode === "delete", `journal_mode is ${String(journalMode)} in SQLite`);
+  fs.renameSync(unfinished, path);
+  syncDirectory(dirname(path));
+}
+
 /** The name under which a damaged write-ahead log is kept: while it is there, nothing opens. */
 function keptWalPath(path: string): string {
   return `${path}-wal.damaged`;
 }
 
-function refuseDamagedWal(database: Database, wal: WalFile, path: string): void {
+function refuseDamagedWal(wal: WalFile, framesRecovered: number, path: string): void {
   const kept = keptWalPath(path);
   if (fs.existsSync(kept)) {
     throw damaged(path, `entries that were durable are lost; ${kept} holds what is left of them`);
   }
-  const [, frames] = walFramesOf(database).get() ?? [0, 0, 0];
-  const damage = wal.findDamage(frames);
+  const damage = wal.findDamage(framesRecovered);
   if (damage === null) return;
   wal.keepAs(kept);
   throw damaged(path, damage);

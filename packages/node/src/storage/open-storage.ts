@@ -23,7 +23,7 @@ export interface OpenStorageOptions {
    * out SQLite would copy what was never synced from its write-ahead log into the database.
    */
   readonly onFailure: (error: Error) => void;
-  /** Largest database file, in bytes; growing beyond fails as `full`. Absent: as the disk allows. */
+  /** Largest database file, in bytes; see {@link SqliteStorage.state}. Absent: as the disk allows. */
   readonly sizeMaxBytes?: number;
 }
 
@@ -80,11 +80,14 @@ function readDirectory(worker: Worker): Promise<OpenedDirectory> {
     if (report.kind === "entries") {
       for (const entry of decodeEntries(report.records)) entries.push(entry);
     } else if (report.kind === "opened") {
-      const { identity, addresses, hardState, snapshot } = report.contents;
-      const { lastIncludedIndex: index, lastIncludedTerm: term } = snapshot;
-      const beforeFirst = { index, term };
-      const recovered = { hardState, entries, snapshot, beforeFirst, voteFloor: null };
-      fulfil({ identity, addresses, recovered, sizeBytes: report.sizeBytes });
+      const { identity, addresses, peers, warning, ...contents } = report.contents;
+      const { hardState, snapshot, beforeFirst, voteFloor } = contents;
+      // Entries before a damaged one that the snapshot replaces came as well.
+      const log = entries.filter(({ index }) => index > beforeFirst.index);
+      const recovered = { hardState, entries: log, snapshot, beforeFirst, voteFloor };
+      fulfil({ identity, addresses, peers, warning, recovered, sizeBytes: report.sizeBytes });
+    } else if (report.kind === "entriesAgain") {
+      entries.length = 0;
     } else if (report.kind === "refused") {
       reject(fromErrorRecord(report.error));
     }

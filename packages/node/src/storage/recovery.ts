@@ -1,35 +1,40 @@
-import { configurationOf, encodeEntries, ENTRY_DATA_MAX_BYTES } from "@quorate/wire";
-import type { Configuration, EntryKind, LogEntry, NodeId } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
+import type { Configuration, EntryId, NodeId } from "@quorate/wire";
 import type { Database } from "better-sqlite3";
 
 import type { HardState, SnapshotPoint } from "../raft/index.ts";
-import { entryChecksum, rowChecksum } from "./checksum.ts";
+import { isAsUpToDate } from "../raft/index.ts";
+import { rowChecksum } from "./checksum.ts";
+import { LogReader } from "./log-reader.ts";
 import { APPLICATION_ID, FORMAT_VERSION } from "./schema.ts";
 import { damaged, StorageError } from "./storage-error.ts";
-import type { DirectoryContents, DirectoryIdentity, ExpectedIdentity } from "./thread-messages.ts";
+import type {
+  DirectoryContents,
+  DirectoryIdentity,
+  ExpectedIdentity,
+  PeerIdentity,
+} from "./thread-messages.ts";
 
-/** Entries travel to the main thread in pieces of about this many bytes. */
-const PIECE_BYTES = 1024 * 1024;
-
-const ENTRY_KINDS: readonly string[] = ["noop", "command", "configuration"] satisfies EntryKind[];
-
-interface HardStateRow extends HardState {
+interface Checked {
   readonly checksum: number;
 }
 
-interface SnapshotRow {
+interface SnapshotRow extends Checked {
   readonly lastIncludedIndex: number;
   readonly lastIncludedTerm: number;
   readonly configuration: string;
-  readonly checksum: number;
+  readonly configurationIndex: number;
 }
 
-interface LogRow {
-  readonly idx: number;
-  readonly term: number;
-  readonly kind: EntryKind;
-  readonly data: Uint8Array;
-  readonly checksum: number;
+interface LogBoundsRow extends Checked {
+  readonly beforeFirstIndex: number;
+  readonly beforeFirstTerm: number;
+  readonly voteFloorIndex: number | null;
+  readonly voteFloorTerm: number | null;
+}
+
+interface PeerRow extends PeerIdentity, Checked {
+  readonly nodeId: NodeId;
 }
 
 /** Reads one database and refuses what cannot be right. `path` is for messages. */
@@ -43,28 +48,35 @@ export class Recovery {
   }
 
   /**
-   * Whose data this is.
+   * Takes SQLite's lock by the first read.
    *
-   * @throws StorageError `newerFormat`, `otherCluster`, `otherNode` or `damaged`.
+   * @throws StorageError `damaged` where this is the database of another program.
    */
-  identity(expect: ExpectedIdentity): DirectoryIdentity {
-    if (this.#database.pragma("application_id", { simple: true }) !== APPLICATION_ID) {
-      throw damaged(this.#path, "it is not a Quorate database");
-    }
-    this.#checkFormat();
-    const row = this.#only<DirectoryIdentity & { checksum: number }>(
-      "meta",
-      "clusterId, nodeId, incarnation, createdAt, checksum",
-    );
-    const { clusterId, nodeId, incarnation, createdAt } = row;
-    const checksum = rowChecksum(FORMAT_VERSION, clusterId, nodeId, incarnation, createdAt);
-    this.#checkChecksum("meta", row.checksum, checksum);
-    checkExpected(this.#path, expect, row);
-    return { clusterId, nodeId, incarnation, createdAt };
+  checkApplication(): void {
+    if (this.#database.pragma("application_id", { simple: true }) === APPLICATION_ID) return;
+    throw damaged(this.#path, "it is not a Quorate database");
   }
 
   /**
-   * The state and the log; the log by calls of `onEntries`, in order, as `encodeEntries` makes it.
+   * Whose data this is.
+   *
+   * @throws StorageError `otherCluster`, `otherNode` or `damaged`.
+   */
+  identity(expect: ExpectedIdentity): DirectoryIdentity {
+    const columns = "clusterId, nodeId, incarnation, createdAt, bootNumber";
+    const row = this.#only<DirectoryIdentity & Checked>("meta", `${columns}, checksum`);
+    const { clusterId, nodeId, incarnation, createdAt, bootNumber } = row;
+    const values = [FORMAT_VERSION, clusterId, nodeId, incarnation, createdAt, bootNumber];
+    this.#checkChecksum("meta", row.checksum, rowChecksum(...values));
+    this.#checkNumbers("meta", [bootNumber]);
+    checkExpected(this.#path, expect, row);
+    return { clusterId, nodeId, incarnation, createdAt, bootNumber };
+  }
+
+  /**
+   * The state and the log; the log by calls of `onEntries`, in order, as `encodeEntries` makes it,
+   * up to the first entry that is damaged. With a `warning` the contents are what is left: they
+   * must be made durable before they are used.
    *
    * @throws StorageError `damaged`: nothing of what was handed out may be used.
    */
@@ -73,46 +85,35 @@ export class Recovery {
     onEntries: (records: Uint8Array) => void,
   ): DirectoryContents {
     const addresses = this.#addresses();
-    const hardState = this.#hardState();
+    const peers = this.#peers();
+    const stored = this.#hardState();
     const snapshot = this.#snapshot();
-    const last = this.#readLog(snapshot, onEntries);
-    if (hardState.commitIndex > last.index) {
+    const bounds = this.#logBounds(snapshot);
+    const around = { hardState: stored, snapshot, beforeFirst: bounds.beforeFirst };
+    const log = new LogReader(this.#database, around, onEntries).read();
+    if (log.last.term > stored.currentTerm) {
       throw damaged(
         this.#path,
-        `entries up to ${hardState.commitIndex} were committed, the log ends at ${last.index}`,
+        `the log ends in term ${log.last.term}, currentTerm is ${stored.currentTerm}`,
       );
     }
-    if (last.term > hardState.currentTerm) {
-      throw damaged(
-        this.#path,
-        `the log ends in term ${last.term}, currentTerm is ${hardState.currentTerm}`,
-      );
-    }
-    return { identity, addresses, hardState, snapshot };
-  }
-
-  #checkFormat(): void {
-    const { formatVersion } = this.#only<{ formatVersion: number }>("meta", "formatVersion");
-    if (formatVersion > FORMAT_VERSION) {
-      throw new StorageError({
-        code: "newerFormat",
-        subject: this.#path,
-        verb: `has format ${formatVersion}; this version of Quorate reads up to ${FORMAT_VERSION}`,
-        remedy: "Start the node with the version that wrote it, or a newer one",
-      });
-    }
-    if (formatVersion !== FORMAT_VERSION) {
-      throw damaged(this.#path, `there was never a format ${formatVersion}`);
-    }
+    const hardState = { ...stored, commitIndex: Math.min(stored.commitIndex, log.last.index) };
+    const voteFloor = higher(bounds.voteFloor, log.lostEnd);
+    const { beforeFirst, damage: warning } = log;
+    return { identity, addresses, peers, hardState, snapshot, beforeFirst, voteFloor, warning };
   }
 
   #hardState(): HardState {
-    const row = this.#only<HardStateRow>(
+    const row = this.#only<HardState & Checked>(
       "hard_state",
       "currentTerm, votedFor, commitIndex, checksum",
     );
     const { currentTerm, votedFor, commitIndex } = row;
-    this.#checkChecksum("hard_state", row.checksum, hardStateChecksum(row));
+    this.#checkChecksum(
+      "hard_state",
+      row.checksum,
+      rowChecksum(currentTerm, votedFor, commitIndex),
+    );
     this.#checkNumbers("hard_state", [currentTerm, commitIndex]);
     return { currentTerm, votedFor, commitIndex };
   }
@@ -120,18 +121,38 @@ export class Recovery {
   #snapshot(): SnapshotPoint {
     const row = this.#only<SnapshotRow>(
       "snapshot",
-      "lastIncludedIndex, lastIncludedTerm, configuration, checksum",
+      "lastIncludedIndex, lastIncludedTerm, configuration, configurationIndex, checksum",
     );
-    const { lastIncludedIndex, lastIncludedTerm } = row;
-    this.#checkChecksum(
-      "snapshot",
-      row.checksum,
-      rowChecksum(lastIncludedIndex, lastIncludedTerm, row.configuration),
-    );
-    this.#checkNumbers("snapshot", [lastIncludedIndex, lastIncludedTerm]);
-    // As bootstrap wrote it: the checksum says that these are its bytes.
+    const { lastIncludedIndex, lastIncludedTerm, configurationIndex } = row;
+    const values = [lastIncludedIndex, lastIncludedTerm, row.configuration, configurationIndex];
+    this.#checkChecksum("snapshot", row.checksum, rowChecksum(...values));
+    this.#checkNumbers("snapshot", [lastIncludedIndex, lastIncludedTerm, configurationIndex]);
+    // As this program wrote it: the checksum says that these are its bytes.
     const configuration = configurationOf(JSON.parse(row.configuration) as Configuration);
-    return { lastIncludedIndex, lastIncludedTerm, configuration, configurationIndex: 0 };
+    return { lastIncludedIndex, lastIncludedTerm, configuration, configurationIndex };
+  }
+
+  #logBounds(snapshot: SnapshotPoint): {
+    readonly beforeFirst: EntryId;
+    readonly voteFloor: EntryId | null;
+  } {
+    const row = this.#only<LogBoundsRow>(
+      "log_bounds",
+      "beforeFirstIndex, beforeFirstTerm, voteFloorIndex, voteFloorTerm, checksum",
+    );
+    const { beforeFirstIndex, beforeFirstTerm, voteFloorIndex, voteFloorTerm } = row;
+    const values = [beforeFirstIndex, beforeFirstTerm, voteFloorIndex, voteFloorTerm];
+    this.#checkChecksum("log_bounds", row.checksum, rowChecksum(...values));
+    const numbers = [beforeFirstIndex, beforeFirstTerm, voteFloorIndex ?? 0, voteFloorTerm ?? 0];
+    this.#checkNumbers("log_bounds", numbers);
+    if (beforeFirstIndex > snapshot.lastIncludedIndex) {
+      throw damaged(this.#path, `the log begins after ${beforeFirstIndex}, beyond the snapshot`);
+    }
+    const hasFloor = voteFloorIndex !== null && voteFloorTerm !== null;
+    return {
+      beforeFirst: { index: beforeFirstIndex, term: beforeFirstTerm },
+      voteFloor: hasFloor ? { index: voteFloorIndex, term: voteFloorTerm } : null,
+    };
   }
 
   #addresses(): (readonly [NodeId, string])[] {
@@ -146,52 +167,17 @@ export class Recovery {
     });
   }
 
-  /** Returns position and term of the last entry. */
-  #readLog(
-    snapshot: SnapshotPoint,
-    onEntries: (records: Uint8Array) => void,
-  ): { readonly index: number; readonly term: number } {
-    let last = { index: snapshot.lastIncludedIndex, term: snapshot.lastIncludedTerm };
-    let piece: LogEntry[] = [];
-    let pieceBytes = 0;
+  #peers(): (readonly [NodeId, PeerIdentity])[] {
     const rows = this.#database
-      .prepare<[], LogRow>("SELECT idx, term, kind, data, checksum FROM log ORDER BY idx")
-      .iterate();
-    for (const row of rows) {
-      last = this.#checkEntry(last, row);
-      piece.push({ index: row.idx, term: row.term, kind: row.kind, data: row.data });
-      pieceBytes += row.data.byteLength;
-      if (pieceBytes < PIECE_BYTES) continue;
-      onEntries(encodeEntries(piece));
-      piece = [];
-      pieceBytes = 0;
-    }
-    if (piece.length > 0) onEntries(encodeEntries(piece));
-    return last;
-  }
-
-  #checkEntry(
-    previous: { readonly index: number; readonly term: number },
-    row: LogRow,
-  ): { readonly index: number; readonly term: number } {
-    const { idx: index, term, kind, data } = row;
-    this.#checkNumbers("log", [index, term]);
-    if (index !== previous.index + 1) {
-      throw damaged(this.#path, `entry ${previous.index + 1} is missing before entry ${index}`);
-    }
-    if (!ENTRY_KINDS.includes(kind) || data.byteLength > ENTRY_DATA_MAX_BYTES) {
-      throw damaged(this.#path, `entry ${index} is no entry that was ever written`);
-    }
-    if (row.checksum !== entryChecksum({ index, term, kind, data })) {
-      throw damaged(this.#path, `entry ${index} does not match its checksum`);
-    }
-    if (term < previous.term) {
-      throw damaged(
-        this.#path,
-        `entry ${index} has term ${term}, the one before it ${previous.term}`,
-      );
-    }
-    return { index, term };
+      .prepare<[], PeerRow>(
+        "SELECT nodeId, incarnation, bootNumber, bootId, checksum FROM peers ORDER BY nodeId",
+      )
+      .all();
+    return rows.map(({ nodeId, incarnation, bootNumber, bootId, checksum }) => {
+      this.#checkChecksum("peers", checksum, rowChecksum(nodeId, incarnation, bootNumber, bootId));
+      this.#checkNumbers("peers", [bootNumber]);
+      return [nodeId, { incarnation, bootNumber, bootId }] as const;
+    });
   }
 
   #only<Row>(table: string, columns: string): Row {
@@ -214,8 +200,10 @@ export class Recovery {
   }
 }
 
-export function hardStateChecksum(hardState: HardState): number {
-  return rowChecksum(hardState.currentTerm, hardState.votedFor, hardState.commitIndex);
+/** The floor that says more. */
+function higher(stored: EntryId | null, found: EntryId | null): EntryId | null {
+  if (stored === null || found === null) return stored ?? found;
+  return isAsUpToDate(stored, found) ? stored : found;
 }
 
 function checkExpected(path: string, expect: ExpectedIdentity, found: DirectoryIdentity): void {

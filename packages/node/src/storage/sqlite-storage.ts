@@ -9,7 +9,12 @@ import type { PersistBatch, RecoveredState } from "../raft/index.ts";
 import { BatchOrder } from "./batch-order.ts";
 import type { DirectoryLock } from "./directory-lock.ts";
 import { fromErrorRecord } from "./storage-error.ts";
-import type { DirectoryIdentity, StorageReport, StorageRequest } from "./thread-messages.ts";
+import type {
+  DirectoryIdentity,
+  PeerIdentity,
+  StorageReport,
+  StorageRequest,
+} from "./thread-messages.ts";
 
 interface Waiting {
   readonly ticket: number;
@@ -20,6 +25,8 @@ interface Waiting {
 export interface OpenedDirectory {
   readonly identity: DirectoryIdentity;
   readonly addresses: readonly (readonly [NodeId, string])[];
+  readonly peers: readonly (readonly [NodeId, PeerIdentity])[];
+  readonly warning: string | null;
   readonly recovered: RecoveredState;
   readonly sizeBytes: number;
 }
@@ -28,6 +35,9 @@ export interface OpenedDirectory {
 export class SqliteStorage implements Storage {
   readonly identity: DirectoryIdentity;
   readonly recovered: RecoveredState;
+  /** Damage that this start found and cut off, as one sentence for people; null: none. */
+  readonly warning: string | null;
+  readonly #peers: Map<NodeId, PeerIdentity>;
   readonly #addresses: Map<NodeId, string>;
   readonly #worker: Worker;
   readonly #lock: DirectoryLock;
@@ -36,6 +46,7 @@ export class SqliteStorage implements Storage {
   readonly #waiting: Waiting[] = [];
   #ticket = 0;
   #sizeBytes: number;
+  #isFull = false;
   #state: "open" | "closing" | "failed" = "open";
   #finishClosing: (() => void) | null = null;
 
@@ -48,7 +59,9 @@ export class SqliteStorage implements Storage {
   ) {
     this.identity = opened.identity;
     this.recovered = opened.recovered;
+    this.warning = opened.warning;
     this.#addresses = new Map(opened.addresses);
+    this.#peers = new Map(opened.peers);
     this.#sizeBytes = opened.sizeBytes;
     this.#order = new BatchOrder(opened.recovered);
     this.#worker = worker;
@@ -68,7 +81,8 @@ export class SqliteStorage implements Storage {
     this.#order.check(batch);
     const records = batch.entries.length > 0 ? encodeEntries(batch.entries) : null;
     const ticket = this.#nextTicket(done);
-    this.#request({ kind: "persist", ticket, hardState: batch.hardState, records });
+    const { hardState, snapshot = null, clearsVoteFloor = false } = batch;
+    this.#request({ kind: "persist", ticket, hardState, records, snapshot, clearsVoteFloor });
   }
 
   /**
@@ -83,10 +97,36 @@ export class SqliteStorage implements Storage {
     });
   }
 
+  /** Who `nodeId` was when it was last remembered; null: it never was. */
+  peerIdentity(nodeId: NodeId): PeerIdentity | null {
+    return this.#peers.get(nodeId) ?? null;
+  }
+
+  /** Remembers who `nodeId` is from now on; durable when `done` is called. */
+  rememberPeer(nodeId: NodeId, peer: PeerIdentity, done: () => void): void {
+    const ticket = this.#nextTicket(done);
+    this.#peers.set(nodeId, peer);
+    this.#request({ kind: "rememberPeer", ticket, nodeId, peer });
+  }
+
+  /**
+   * `full`: there is no room for a write, which waits and is tried again every 500 ms. What is
+   * stored stays readable.
+   */
+  state(): "ok" | "full" {
+    return this.#isFull ? "full" : "ok";
+  }
+
+  /** Sets `sizeMaxBytes` anew; what found no room is tried again at once. */
+  limitSize(sizeMaxBytes: number): void {
+    this.#request({ kind: "limitSize", sizeMaxBytes });
+  }
+
   sizeBytes(): number {
     return this.#sizeBytes;
   }
 
+  /** As {@link Storage.close}; but what finds no room is given up, and its `done` never called. */
   async close(): Promise<void> {
     assert(this.#state !== "closing", "storage is closed once");
     await this.#lock.release();
@@ -117,12 +157,21 @@ export class SqliteStorage implements Storage {
         this.#sizeBytes = report.sizeBytes;
         this.#callDone(report.ticket);
         return;
+      case "size":
+        this.#sizeBytes = report.sizeBytes;
+        return;
+      case "full":
+      case "roomy":
+        this.#isFull = report.kind === "full";
+        return;
       case "failed":
         this.#fail(fromErrorRecord(report.error));
         return;
       case "closed":
+        if (this.#isFull) this.#waiting.length = 0;
         return; // the thread's exit follows
       case "entries":
+      case "entriesAgain":
       case "opened":
       case "refused":
         assert(false, `the storage thread reported ${report.kind} twice`);

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 
 import SqliteDatabase from "better-sqlite3";
 
-import { entryChecksum, rowChecksum } from "../../src/storage/checksum.ts";
+import { rowChecksum } from "../../src/storage/checksum.ts";
 import { bootstrapDirectory, readLock, StorageError } from "../../src/storage/index.ts";
 import type { StorageErrorCode } from "../../src/storage/index.ts";
 import { entriesOf, persist } from "../../src/testing/storage-suite.ts";
@@ -42,12 +42,15 @@ test("bootstrapDirectory: makes the home of one node, with the first members", a
   const identity = bootstrapDirectory(bootstrapOptions(directory));
   assert.deepEqual(fs.readdirSync(directory), ["raft.db"]);
   const storage = await open(directory, { expect: { clusterId: "c1", nodeId: "n1" } });
-  assert.deepEqual(storage.identity, identity);
+  assert.deepEqual(storage.identity, { ...identity, bootNumber: 1 });
   assert.deepEqual(storage.recovered.snapshot, {
     lastIncludedIndex: 0,
     lastIncludedTerm: 0,
     configuration: bootstrapOptions(directory).configuration,
+    configurationIndex: 0,
   });
+  assert.deepEqual(storage.recovered.beforeFirst, { index: 0, term: 0 });
+  assert.equal(storage.recovered.voteFloor, null);
   await storage.close();
 });
 
@@ -106,35 +109,12 @@ test("openStorage: refuses the data of another cluster or node", async (t) => {
 
 test("openStorage: refuses a newer format", async (t) => {
   const directory = bootstrapped(t);
-  change(directory, "UPDATE meta SET formatVersion = 2");
-  await assert.rejects(open(directory), storageError("newerFormat", /has format 2.*up to 1/u));
+  change(directory, "UPDATE meta SET formatVersion = 3");
+  await assert.rejects(open(directory), storageError("newerFormat", /has format 3.*up to 2/u));
 });
 
 /** What may happen to stored rows, and what the refusal says about it. */
 const ROW_DAMAGE: readonly (readonly [string, RegExp, string, ...unknown[]])[] = [
-  [
-    "an entry's data changed",
-    /entry 2 does not match its checksum/u,
-    "UPDATE log SET data = x'00' WHERE idx = 2",
-  ],
-  [
-    "an entry's kind changed",
-    /entry 4 does not match its checksum/u,
-    "UPDATE log SET kind = 'noop' WHERE idx = 4",
-  ],
-  ["an entry is missing", /entry 3 is missing before entry 4/u, "DELETE FROM log WHERE idx = 3"],
-  ["the first entry is missing", /entry 1 is missing/u, "DELETE FROM log WHERE idx = 1"],
-  [
-    "committed entries are missing",
-    /entries up to 2 were committed, the log ends at 1/u,
-    "DELETE FROM log WHERE idx >= 2",
-  ],
-  [
-    "a term falls",
-    /entry 3 has term 1, the one before it 2/u,
-    "UPDATE log SET term = 1, data = x'', checksum = ? WHERE idx = 3",
-    entryChecksum({ index: 3, term: 1, kind: "command", data: new Uint8Array(0) }),
-  ],
   [
     "the log is ahead of currentTerm",
     /the log ends in term 2, currentTerm is 1/u,
@@ -151,6 +131,16 @@ const ROW_DAMAGE: readonly (readonly [string, RegExp, string, ...unknown[]])[] =
     /outside 0 to 2\^53 - 1/u,
     "UPDATE hard_state SET currentTerm = 9007199254740992, checksum = ?",
     rowChecksum(2 ** 53, "n1", 2),
+  ],
+  [
+    "the log's start changed",
+    /a row of table log_bounds does not match/u,
+    "UPDATE log_bounds SET beforeFirstIndex = 1",
+  ],
+  [
+    "the boot number changed",
+    /a row of table meta does not match/u,
+    "UPDATE meta SET bootNumber = 9",
   ],
   ["the hard state is gone", /hard_state has 0 rows/u, "DELETE FROM hard_state"],
   [

@@ -11,7 +11,7 @@ import type { LogEntry } from "@quorate/wire";
 
 import { InvariantError } from "../../src/raft/index.ts";
 import type { HardState, PersistBatch } from "../../src/raft/index.ts";
-import { bootstrapDirectory, StorageError } from "../../src/storage/index.ts";
+import { bootstrapDirectory } from "../../src/storage/index.ts";
 import {
   assertEntries,
   entriesOf,
@@ -128,40 +128,48 @@ test("SqliteStorage: refuses batches that would break the log, before storing th
   await reopened.close();
 });
 
-test("SqliteStorage: reports a full disk once and calls no done afterwards", async (t) => {
+test("SqliteStorage: keeps a batch that finds no room, and stores it when there is some", async (t) => {
   const directory = bootstrapped(t);
-  const failures: Error[] = [];
-  let failed = (): void => undefined;
-  const failure = new Promise<void>((resolve) => {
-    failed = resolve;
-  });
-  const storage = await open(directory, {
-    sizeMaxBytes: 256 * 1024,
-    onFailure(error) {
-      failures.push(error);
-      failed();
-    },
-  });
+  const storage = await open(directory, { sizeMaxBytes: 256 * 1024 });
   await persist(storage, { sequence: 1, hardState: TERM_1, entries: entriesOf(1, 1, 2) });
-  const late: number[] = [];
-  const data = new Uint8Array(1024 * 1024);
-  const large: LogEntry = { index: 3, term: 1, kind: "command", data };
-  storage.persist({ sequence: 2, hardState: null, entries: [large] }, () => late.push(2));
-  await failure;
-  storage.persist({ sequence: 3, hardState: null, entries: entriesOf(4, 1, 1) }, () =>
-    late.push(3),
-  );
+  assert.equal(storage.state(), "ok");
+  const calls: number[] = [];
+  const large: LogEntry = { index: 3, term: 1, kind: "command", data: new Uint8Array(1024 * 1024) };
+  const stored = Promise.all([
+    persist(storage, { sequence: 2, hardState: null, entries: [large] }).then(() => calls.push(2)),
+    persist(storage, { sequence: 3, hardState: null, entries: entriesOf(4, 1, 1) }).then(() =>
+      calls.push(3),
+    ),
+  ]);
+  while (storage.state() === "ok") await delay(5);
+  await delay(700);
+  assert.deepEqual(calls, [], "nothing is durable, also after a try of its own");
+  storage.limitSize(64 * 1024 * 1024);
+  await stored;
+  assert.deepEqual(calls, [2, 3]);
+  while (storage.state() === "full") await delay(5);
+  await persist(storage, { sequence: 4, hardState: null, entries: entriesOf(5, 1, 1) });
   await storage.close();
-  await delay(20);
-  assert.deepEqual(late, []);
-  assert.equal(failures.length, 1);
-  const [error] = failures;
-  assert.ok(error instanceof StorageError);
-  assert.equal(error.code, "full");
-  assert.match(
-    error.message,
-    /raft\.db has no room left while making a write durable\. Free space/u,
+  const reopened = await open(directory);
+  assertEntries(reopened.recovered.entries, [...entriesOf(1, 1, 2), large, ...entriesOf(4, 1, 2)]);
+  await reopened.close();
+});
+
+test("SqliteStorage: gives up what finds no room when it is closed", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory, { sizeMaxBytes: 256 * 1024 });
+  const large: LogEntry = { index: 1, term: 1, kind: "command", data: new Uint8Array(1024 * 1024) };
+  storage.persist({ sequence: 1, hardState: TERM_1, entries: [large] }, () => assert.fail("done"));
+  while (storage.state() === "ok") await delay(5);
+  await storage.close();
+  const reopened = await open(directory);
+  assert.deepEqual(reopened.recovered.entries, []);
+  assert.equal(
+    reopened.recovered.hardState.currentTerm,
+    0,
+    "a batch is stored whole or not at all",
   );
+  await reopened.close();
 });
 
 /** How one random batch differs from what is there: all the model needs. */
