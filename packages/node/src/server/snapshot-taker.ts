@@ -26,7 +26,8 @@ export interface SnapshotTakerOptions {
 }
 
 interface Taking {
-  readonly snapshot: StateSnapshot;
+  /** Null: it was read to its end. */
+  snapshot: StateSnapshot | null;
   readonly writer: SnapshotWriter;
   readonly startedMs: number;
   bytes: number;
@@ -83,7 +84,7 @@ export class SnapshotTaker {
     if (taking === null) return;
     this.#taking = null;
     taking.isOver = true;
-    taking.snapshot.release();
+    release(taking);
     if (!taking.isCalling) taking.writer.abort();
   }
 
@@ -110,8 +111,9 @@ export class SnapshotTaker {
 
   #writePiece(taking: Taking): void {
     const { snapshot, writer } = taking;
-    const piece = snapshot.read(PIECE_BYTES);
+    const piece = snapshot?.read(PIECE_BYTES) ?? null;
     if (piece === null) {
+      release(taking);
       this.#call(
         taking,
         (done) => {
@@ -146,11 +148,15 @@ export class SnapshotTaker {
 
   #finished(taking: Taking): void {
     const { clock, onTaken } = this.#options;
-    const { writer, snapshot, bytes, startedMs } = taking;
+    const { writer, bytes, startedMs } = taking;
     this.#taking = null;
     taking.isOver = true;
-    snapshot.release();
     const isOfUse = onTaken(writer.name, { bytes, durationMs: clock.nowMs() - startedMs });
     if (!isOfUse) writer.abort();
   }
+}
+
+function release(taking: Taking): void {
+  taking.snapshot?.release();
+  taking.snapshot = null;
 }

@@ -104,6 +104,17 @@ test("PendingProposals: one whose place is taken in this log is unknown: others 
   assert.equal(outcomes.has("new"), false);
 });
 
+test("PendingProposals: what became of one below an installed snapshot is not known (§7)", () => {
+  const { pending, outcomes, propose } = proposals();
+  propose("below", 4, 2);
+  propose("above", 6, 2);
+  pending.overtaken(5, "n2");
+  assert.deepEqual(
+    [...outcomes],
+    [["below", { kind: "unknown", code: "leadershipLost", leaderId: "n2" }]],
+  );
+});
+
 test("PendingProposals: a node that stops says unknown, once", () => {
   const { pending, outcomes, propose } = proposals();
   propose("a", 4, 2);
