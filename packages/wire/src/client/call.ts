@@ -1,4 +1,10 @@
-import type { ClientReply, ClientRequest, ErrorReply, Outcome } from "../client-messages.ts";
+import type {
+  ClientReply,
+  ClientRequest,
+  ErrorReply,
+  Outcome,
+  RequestErrorCode,
+} from "../client-messages.ts";
 import type { RequestId } from "../ids.ts";
 import { ConnectionError } from "../net/index.ts";
 import { AttemptLog } from "./attempt-log.ts";
@@ -18,6 +24,17 @@ const BACKOFF_MAX_MS = 200;
 /** The part of a read's time that one node gets before another is asked as well as it. */
 const READ_ATTEMPT_PART = 0.25;
 const READ_ATTEMPT_MIN_MS = 250;
+
+/** Refusals that every node would repeat, at any time. */
+const FINAL_CODES: ReadonlySet<RequestErrorCode> = new Set([
+  "tooLarge",
+  "invalid",
+  "transferFailed",
+  "conditionFailed",
+  "sessionExpired",
+  "conflict",
+  "quorumAtRisk",
+]);
 
 /** One operation of the client, whatever it takes to get it done. */
 export interface CallRequest<Result> {
@@ -177,7 +194,7 @@ export class Call<Result> implements Interruptible {
   }
 
   #mayRetry({ code, outcome }: ErrorReply): boolean {
-    const isFinal = code === "tooLarge" || code === "invalid" || code === "transferFailed";
+    const isFinal = FINAL_CODES.has(code);
     const isSafe = outcome === "notApplied" || this.#request.effect === "read";
     return isSafe && !isFinal && this.#request.pinnedTo === null;
   }

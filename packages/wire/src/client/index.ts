@@ -1,4 +1,6 @@
 export {
+  type ChangeMembersOptions,
+  type ChangeMembersResult,
   type DeleteResult,
   type GetOptions,
   type GetResult,
@@ -7,6 +9,7 @@ export {
   QuorateClient,
   type QuorateClientOptions,
   type RequestOptions,
+  type WriteOptions,
 } from "./quorate-client.ts";
 export {
   AnswerError,

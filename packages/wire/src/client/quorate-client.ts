@@ -1,6 +1,7 @@
 import type {
   GetReply,
   KeyValue,
+  MembersChange,
   NodeStatus,
   ReadConsistency,
   WritePosition,
@@ -45,8 +46,33 @@ export interface RequestOptions {
 export interface GetOptions extends RequestOptions {
   /** Default `linearizable`. */
   readonly consistency?: ReadConsistency;
+  /** A stale answer that may not be older than this; makes the read a stale one. */
+  readonly maxStalenessMs?: number;
   /** Asks this node (`host:port`) and no other. */
   readonly endpoint?: string;
+}
+
+/** For one write. */
+export interface WriteOptions extends RequestOptions {
+  /** Only where the key's modRevision is this; 0: only where there is no such key. Default: always. */
+  readonly ifRevision?: number | null;
+}
+
+/** For a change of members. */
+export interface ChangeMembersOptions extends RequestOptions {
+  /** Refused as `conflict` unless the members are those of this entry. Default: whichever. */
+  readonly expectedConfigurationIndex?: number | null;
+  /** Begin even though too few of the voters that there would be answer. Default: no. */
+  readonly force?: boolean;
+  /** Only tell what would be done. Default: no. */
+  readonly dryRun?: boolean;
+}
+
+export interface ChangeMembersResult {
+  /** Names the members that there are now: the index of their entry. */
+  readonly configurationIndex: LogIndex;
+  /** In words for people: what was done, or would be. */
+  readonly steps: readonly string[];
 }
 
 export interface GetResult {
@@ -55,6 +81,8 @@ export interface GetResult {
   /** The store's revision, and the applied index, that were read at. */
   readonly revision: number;
   readonly appliedIndex: LogIndex;
+  /** How old the answer may be at most; 0 for a linearizable read. */
+  readonly ageMs: number;
 }
 
 export interface PutResult extends WritePosition {
@@ -107,7 +135,8 @@ export class QuorateClient {
   /** Reads a key. */
   get(key: string | Uint8Array, options: GetOptions = {}): Promise<GetResult> {
     const keyBytes = toBytes(key);
-    const consistency = options.consistency ?? "linearizable";
+    const maxStalenessMs = options.maxStalenessMs ?? null;
+    const consistency = maxStalenessMs === null ? (options.consistency ?? "linearizable") : "stale";
     const fault = faultOfKey(keyBytes);
     if (fault !== null) return Promise.reject(fault);
     return this.#call(keyBytes.byteLength, options, {
@@ -117,7 +146,7 @@ export class QuorateClient {
         requestId,
         key: keyBytes,
         consistency,
-        maxStalenessMs: null,
+        maxStalenessMs,
         minRevision: 0,
       }),
       read: (reply) => (reply.type === "GetReply" ? getResult(reply) : null),
@@ -131,7 +160,7 @@ export class QuorateClient {
   put(
     key: string | Uint8Array,
     value: string | Uint8Array,
-    options: RequestOptions = {},
+    options: WriteOptions = {},
   ): Promise<PutResult> {
     const keyBytes = toBytes(key);
     const valueBytes = toBytes(value);
@@ -144,7 +173,7 @@ export class QuorateClient {
         requestId,
         key: keyBytes,
         value: valueBytes,
-        ifRevision: null,
+        ifRevision: options.ifRevision ?? null,
         session: null,
       }),
       read: (reply) =>
@@ -156,7 +185,7 @@ export class QuorateClient {
   }
 
   /** Removes a key; where it does not exist, nothing changes. */
-  delete(key: string | Uint8Array, options: RequestOptions = {}): Promise<DeleteResult> {
+  delete(key: string | Uint8Array, options: WriteOptions = {}): Promise<DeleteResult> {
     const keyBytes = toBytes(key);
     const fault = faultOfKey(keyBytes);
     if (fault !== null) return Promise.reject(fault);
@@ -166,7 +195,7 @@ export class QuorateClient {
         type: "Delete",
         requestId,
         key: keyBytes,
-        ifRevision: null,
+        ifRevision: options.ifRevision ?? null,
         session: null,
       }),
       read: (reply) =>
@@ -204,6 +233,34 @@ export class QuorateClient {
       build: (requestId) => ({ type: "MoveLeader", requestId, target }),
       read: (reply) =>
         reply.type === "MoveLeaderReply" ? { leaderId: reply.leaderId, term: reply.term } : null,
+      effect: "write",
+      need: "leader",
+      pinnedTo: null,
+    });
+  }
+
+  /**
+   * Changes who belongs to the cluster (Raft §6): resolves when the first configuration of the
+   * change is committed. What catches up or leaves goes on by itself: see the members of a status.
+   */
+  changeMembers(
+    change: MembersChange,
+    options: ChangeMembersOptions = {},
+  ): Promise<ChangeMembersResult> {
+    return this.#call(0, options, {
+      verb: "change of members",
+      build: (requestId) => ({
+        type: "ChangeMembers",
+        requestId,
+        change,
+        expectedConfigurationIndex: options.expectedConfigurationIndex ?? null,
+        force: options.force ?? false,
+        dryRun: options.dryRun ?? false,
+      }),
+      read: (reply) =>
+        reply.type === "ChangeMembersReply"
+          ? { configurationIndex: reply.configurationIndex, steps: reply.steps }
+          : null,
       effect: "write",
       need: "leader",
       pinnedTo: null,
@@ -293,8 +350,8 @@ function positionOf({ index, term, revision }: WritePosition): WritePosition {
   return { index, term, revision };
 }
 
-function getResult({ found, revision, appliedIndex }: GetReply): GetResult {
+function getResult({ found, revision, appliedIndex, ageMs }: GetReply): GetResult {
   // The value is a view of all that was read with it: a copy lets go of the rest.
   const own = found === null ? null : { ...found, value: new Uint8Array(found.value) };
-  return { found: own, revision, appliedIndex };
+  return { found: own, revision, appliedIndex, ageMs };
 }
