@@ -2,7 +2,8 @@ import type { NodeStatus } from "@quorate/wire";
 import type { Subscription } from "@quorate/wire/client";
 import { QuorateClient } from "@quorate/wire/client";
 
-import type { ClusterReport, NodeAnswer, NodeObservation } from "./cluster-report.ts";
+import type { ClusterReport } from "./cluster-report.ts";
+import type { NodeAnswer, NodeObservation } from "./node-health.ts";
 import { reportCluster } from "./cluster-report.ts";
 import type { Target } from "./context.ts";
 import type { KnownNode } from "./observe.ts";
@@ -44,15 +45,16 @@ export class ClusterWatch {
   #observe(node: KnownNode): NodeObservation {
     const answer = this.#answers.get(node.address) ?? { kind: "silent" };
     const localState = node.local?.state ?? null;
+    const dataLost = node.local?.dataLost === true;
     // What a process said before it was killed or paused is no news of it.
     const isMute = localState === "down" || localState === "paused";
     if (isMute || answer.kind !== "answered") {
       const muteAnswer: NodeAnswer = isMute ? { kind: "silent" } : answer;
-      return { id: node.id, address: node.address, answer: muteAnswer, localState };
+      return { id: node.id, address: node.address, answer: muteAnswer, localState, dataLost };
     }
     const checked = checkAnswer(node, answer.status);
     const id = node.local === null ? answer.status.nodeId : node.id;
-    return { id, address: node.address, answer: checked, localState };
+    return { id, address: node.address, answer: checked, localState, dataLost };
   }
 
   /**

@@ -2,7 +2,7 @@ import type { NodeStatus } from "@quorate/wire";
 import { QuorateClient, RequestError } from "@quorate/wire/client";
 import { ConnectionError } from "@quorate/wire/net";
 
-import type { NodeAnswer, NodeObservation } from "./cluster-report.ts";
+import type { NodeAnswer, NodeObservation } from "./node-health.ts";
 import type { Target } from "./context.ts";
 import type { LocalNodeReport } from "./local-cluster/local-cluster.ts";
 
@@ -56,7 +56,8 @@ async function ask(client: QuorateClient, node: KnownNode): Promise<NodeObservat
   const answer = await askStatus(client, node);
   const answeringId = answer.kind === "answered" ? answer.status.nodeId : node.id;
   const localState = node.local === null ? null : node.local.state;
-  return { id: answeringId, address: node.address, answer, localState };
+  const dataLost = node.local?.dataLost === true;
+  return { id: answeringId, address: node.address, answer, localState, dataLost };
 }
 
 async function askStatus(client: QuorateClient, node: KnownNode): Promise<NodeAnswer> {

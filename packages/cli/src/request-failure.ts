@@ -2,7 +2,8 @@ import type { RequestError } from "@quorate/wire/client";
 import { ConnectionError } from "@quorate/wire/net";
 
 import type { ClusterReport } from "./cluster-report.ts";
-import { describeMissing, repairCommands, reportCluster } from "./cluster-report.ts";
+import { reportCluster } from "./cluster-report.ts";
+import { describeMissing, repairCommands } from "./cluster-wording.ts";
 import type { Target } from "./context.ts";
 import { formatDuration } from "./durations.ts";
 import { CommandError } from "./errors.ts";
@@ -21,11 +22,35 @@ interface FailedRequest {
 const DIAGNOSIS_TIMEOUT_MS = 300;
 
 /** Codes of refusals that another attempt, or another node, would only repeat. */
-const REFUSED_FOR_GOOD: ReadonlySet<string> = new Set(["tooLarge", "invalid", "transferFailed"]);
+const REFUSED_FOR_GOOD: ReadonlySet<string> = new Set([
+  "tooLarge",
+  "invalid",
+  "transferFailed",
+  "changeInProgress",
+  "notReady",
+  "quorumAtRisk",
+  "storageFull",
+  "notMember",
+]);
+
+/** Codes of conditions that the sender set and that do not hold. */
+const CONDITIONS: ReadonlySet<string> = new Set(["conditionFailed", "conflict"]);
+
+/** What to do about a refusal, by its code. */
+const REMEDIES: Readonly<Record<string, readonly string[]>> = {
+  conditionFailed: ["quorate get <key> -o json"],
+  conflict: ["quorate member list"],
+  changeInProgress: ["quorate member list", "quorate status"],
+  notReady: ["quorate status --wait leader"],
+  quorumAtRisk: ["quorate status", "repeat with --force"],
+  tooStale: ["quorate get <key>   (linearizable)"],
+  storageFull: ["quorate status", "df -h"],
+};
 
 /** Which row of the exit codes a failed request belongs to. */
 export function exitReasonOf(error: RequestError, isWrite: boolean): ExitReason {
   if (error.code === "unreachable") return "unreachable";
+  if (CONDITIONS.has(error.code)) return "conditionFalse";
   if (REFUSED_FOR_GOOD.has(error.code)) return "failed";
   return isWrite && error.outcome === "unknown" ? "outcomeUnknown" : "notApplied";
 }
@@ -76,7 +101,7 @@ export async function explainFailure(failed: FailedRequest): Promise<CommandErro
       ? ["the write may still be applied: read before repeating"]
       : []),
   ];
-  const repairs = repairCommands(report.nodes);
+  const repairs = [...(REMEDIES[error.code] ?? []), ...repairCommands(report.nodes)];
   const waits = reason === "notApplied" ? ["quorate status --wait healthy"] : ["quorate status"];
   return new CommandError(reason, whatHappened(reason, failed, report), {
     why: facts,

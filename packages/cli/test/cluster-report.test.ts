@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { NodeStatus } from "@quorate/wire";
+import type { MemberRole, NodeStatus } from "@quorate/wire";
 
-import type { NodeObservation } from "../src/cluster-report.ts";
+import type { NodeObservation } from "../src/node-health.ts";
 import { isSettled, reportCluster } from "../src/cluster-report.ts";
 import { describeHealth, describeMissing, repairCommands } from "../src/cluster-wording.ts";
+import { admissionOf, isOut } from "../src/member-progress.ts";
 
 const MEMBERS = ["n1", "n2", "n3"].map((id) => ({
   id,
@@ -69,12 +70,12 @@ function status(nodeId: string, facts: Partial<NodeStatus>): NodeStatus {
 
 function answered(id: string, facts: Partial<NodeStatus> = {}): NodeObservation {
   const answer = { kind: "answered", status: status(id, facts) } as const;
-  return { id, address: `${id}:1`, answer, localState: "running" };
+  return { id, address: `${id}:1`, answer, localState: "running", dataLost: false };
 }
 
 function mute(id: string, localState: "down" | "paused" | null): NodeObservation {
   const kind = localState === "paused" ? "silent" : "refused";
-  return { id, address: `${id}:1`, answer: { kind }, localState };
+  return { id, address: `${id}:1`, answer: { kind }, localState, dataLost: false };
 }
 
 const LEADER = answered("n1", { role: "leader" });
@@ -150,4 +151,118 @@ test("report: when nobody answers, nothing is known", () => {
   const report = reportCluster([mute("n1", "down"), mute("n2", "down")]);
   assert.equal(report.health, "unreachable");
   assert.deepEqual([report.leader, report.term, report.clusterId], [null, null, null]);
+});
+
+const FOURTH = { id: "n4", address: "n4:1" };
+
+function withFourth(role: MemberRole, leader: Partial<NodeStatus> = {}): NodeObservation {
+  const members = [...MEMBERS, { ...FOURTH, voter: role === "voter", role }];
+  return answered("n1", { role: "leader", members, ...leader });
+}
+
+test("report: a staging member has no vote yet, tells how far it is, and nothing has settled", () => {
+  const peer = {
+    id: "n4",
+    connected: true,
+    matchIndex: 2,
+    nextIndex: 3,
+    replication: "replicate",
+    inFlightEntries: 1,
+    lastContactMs: 1,
+    roundTripMs: 1,
+    snapshotOffset: null,
+    snapshotBytes: null,
+    catchUpRounds: 1,
+    refusal: null,
+  } as const;
+  const leader = withFourth("staging", { peers: [peer] });
+  const others = ["n2", "n3", "n4"].map((id) => answered(id));
+  const report = reportCluster([leader, ...others]);
+  assert.deepEqual([report.size, report.up, report.quorum], [3, 3, 2]);
+  assert.equal(report.nodes[3]?.memberRole, "staging");
+  assert.equal(report.nodes[3]?.note, "round 2: 2 of 4 entries");
+  assert.equal(isSettled(report), false);
+  assert.deepEqual(admissionOf(report, "n4"), {
+    kind: "staging",
+    progress: "round 2: 2 of 4 entries",
+  });
+  const sent = { ...peer, snapshotOffset: 1_500_000, snapshotBytes: 12_000_000 };
+  const installing = reportCluster([withFourth("staging", { peers: [sent] }), ...others]);
+  assert.equal(installing.nodes[3]?.note, "is sent a snapshot: 1.5 MB of 12.0 MB");
+});
+
+test("report: a learner and a retired node are told with the command that goes on from there", () => {
+  const others = ["n2", "n3"].map((id) => answered(id));
+  const learner = reportCluster([withFourth("learner"), ...others, answered("n4")]);
+  assert.equal(learner.nodes[3]?.note, "no vote: quorate member promote n4");
+  assert.equal(learner.health, "healthy");
+  assert.deepEqual(admissionOf(learner, "n4"), { kind: "learner" });
+  const retired = reportCluster([LEADER, ...others, answered("n4", { retired: true })]);
+  assert.equal(retired.nodes[3]?.health, "retired");
+  assert.equal(retired.nodes[3]?.note, "removed: quorate remove-node n4");
+  assert.equal(isSettled(retired), true);
+  assert.equal(isOut(retired, "n4"), true);
+  assert.equal(isOut(learner, "n4"), false);
+});
+
+test("report: a leader that is to go is not out before another one leads", () => {
+  const members = MEMBERS.filter(({ id }) => id !== "n1");
+  const led = answered("n1", { role: "leader", members, configurationIndex: 4 });
+  assert.equal(isOut(reportCluster([led, answered("n2"), answered("n3")]), "n1"), false);
+  const next = answered("n2", {
+    role: "leader",
+    leaderId: "n2",
+    currentTerm: 3,
+    members,
+    configurationIndex: 4,
+  });
+  const follower = answered("n3", { leaderId: "n2", currentTerm: 3 });
+  assert.equal(isOut(reportCluster([next, follower]), "n1"), true);
+  const uncommitted = {
+    ...next,
+    answer: {
+      kind: "answered" as const,
+      status: status("n2", {
+        role: "leader",
+        leaderId: "n2",
+        currentTerm: 3,
+        members,
+        configurationIndex: 5,
+      }),
+    },
+  };
+  assert.equal(isOut(reportCluster([uncommitted, follower]), "n1"), false);
+});
+
+test("report: a node that others refuse is told with what they say, remedy included", () => {
+  const refusal = "n3 has lost its data: replace it: quorate member replace n3";
+  const peer = {
+    id: "n1",
+    connected: false,
+    matchIndex: null,
+    nextIndex: null,
+    replication: null,
+    inFlightEntries: null,
+    lastContactMs: null,
+    roundTripMs: null,
+    snapshotOffset: null,
+    snapshotBytes: null,
+    catchUpRounds: null,
+    refusal,
+  } as const;
+  const refused = answered("n3", { leaderId: null, peers: [peer] });
+  const report = reportCluster([LEADER, answered("n2"), refused]);
+  assert.equal(report.nodes[2]?.health, "refused");
+  assert.equal(report.nodes[2]?.note, refusal);
+  assert.equal(report.health, "degraded");
+});
+
+test("report: a node without its data, and a full disk, are told with what repairs them", () => {
+  const lost = { ...mute("n3", "down"), dataLost: true };
+  const report = reportCluster([LEADER, answered("n2", { storageState: "full" }), lost]);
+  assert.equal(report.nodes[2]?.health, "lost data");
+  assert.deepEqual(repairCommands(report.nodes), ["quorate member replace n3"]);
+  assert.match(describeMissing(report.nodes) ?? "", /n3 is down, with all data deleted/u);
+  assert.equal(report.nodes[1]?.health, "disk full");
+  assert.equal(report.health, "degraded");
 });

@@ -47,7 +47,8 @@ test("usage: no command prints the overview with its groups and examples, exit 0
 });
 
 test("usage: every command has help with examples, exit 0", async (context) => {
-  const names = "up down ps kill stop start restart pause resume logs put get del status dash";
+  const names =
+    "up down ps kill stop start restart pause resume logs put get del status dash add-node remove-node member";
   for (const name of [...names.split(" "), "move-leader"]) {
     const { code, stdout } = await quorate(context, [name, "--help"]);
     assert.equal(code, 0, name);
@@ -77,6 +78,20 @@ const WRONG: readonly (readonly [readonly string[], RegExp, RegExp])[] = [
   [["up", "-n", "0"], /-n: "0" is not a whole number/u, /from 1 to 99/u],
   [["up", "--name", "a/b"], /"a\/b" cannot be the name of a cluster/u, /--name demo/u],
   [["put", "", "v"], /a key has at least one byte/u, /quorate put/u],
+  [["put", "k", "v", "--if-rev", "0"], /--if-rev: "0" is not a whole number/u, /from 1/u],
+  [["put", "k", "v", "--if-rev", "3", "--if-absent"], /cannot both hold/u, /no revision/u],
+  [["get", "k", "--max-staleness", "5"], /"5" is not a duration/u, /500ms/u],
+  [["member", "add", "n4", "nowhere"], /"nowhere" is not host:port/u, /127\.0\.0\.1:7004/u],
+  [["member", "remove", "-n4"], /unknown option '-n4'/u, /--help/u],
+  [["member", "promote", "n 4"], /"n 4" cannot be the name of a node/u, /member list/u],
+  [["member", "replace", "n3", "n4"], /a new name and its address, or neither/u, /n4 127/u],
+  [["member", "replace", "n3", "--dry-run"], /takes only --force/u, /member list/u],
+  [
+    ["member", "add", "n4", "h:1", "--if-config", "x"],
+    /--if-config: "x" is not a whole/u,
+    /from 0/u,
+  ],
+  [["member", "frobnicate"], /unknown command 'frobnicate'|too many arguments/u, /--help/u],
   [["kill"], /kill: which node\?/u, /quorate kill leader/u],
   [["kill", "n1", "-s", "NOPE"], /"NOPE" is not a signal/u, /-s KILL/u],
   [["help", "nothing"], /there is no help on "nothing"/u, /help exit-codes/u],

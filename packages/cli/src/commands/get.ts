@@ -2,6 +2,7 @@ import type { ReadConsistency } from "@quorate/wire";
 import { Option } from "commander";
 
 import type { CommandLine } from "../command-line.ts";
+import { durationArgument } from "../command-line.ts";
 import type { CommandContext } from "../context.ts";
 import { CommandError } from "../errors.ts";
 import { jsonBytes, jsonCount } from "../output/json.ts";
@@ -12,12 +13,14 @@ Examples:
   quorate get hello
   quorate get config --value-only > config.json   exactly the bytes of the value
   quorate get hello --consistency stale           what one node has, even without a quorum
+  quorate get hello --max-staleness 500ms         stale, but by no more than half a second
   quorate get hello -o json                       with revisions
 
 Exit code 3: there is no such key.
 `;
 
 interface GetOptions {
+  readonly maxStaleness?: number;
   readonly consistency: ReadConsistency;
   readonly valueOnly: boolean;
 }
@@ -29,9 +32,11 @@ function notFound(key: string, revision: number): CommandError {
 }
 
 async function get(context: CommandContext, key: string, options: GetOptions): Promise<void> {
-  const { consistency } = options;
+  const { maxStaleness } = options;
+  const consistency = maxStaleness === undefined ? options.consistency : "stale";
+  const bound = maxStaleness === undefined ? {} : { maxStalenessMs: Math.round(maxStaleness) };
   const result = await requestKeys(context, { isWrite: false }, (client) =>
-    client.get(key, { consistency }),
+    client.get(key, { consistency, ...bound }),
   );
   const { found, revision } = result;
   if (found === null) throw notFound(key, revision);
@@ -51,6 +56,7 @@ async function get(context: CommandContext, key: string, options: GetOptions): P
     revision: jsonCount(revision),
     appliedIndex: jsonCount(result.appliedIndex),
     consistency,
+    ageMs: result.ageMs,
   });
 }
 
@@ -64,6 +70,11 @@ export function addGetCommand({ program, act }: CommandLine): void {
       new Option("--consistency <level>", "linearizable: as fresh as any acknowledged write")
         .choices(["linearizable", "stale"])
         .default("linearizable"),
+    )
+    .option(
+      "--max-staleness <duration>",
+      "a stale answer, but none that may be older than this",
+      durationArgument,
     )
     .option("--value-only", "the bytes of the value and nothing else", false)
     .addHelpText("after", EXAMPLES)

@@ -1,4 +1,5 @@
 import type { CommandLine } from "../command-line.ts";
+import { addAddNodeCommand } from "./add-node.ts";
 import { addDashCommand } from "./dash.ts";
 import { addDelCommand } from "./del.ts";
 import { addDownCommand } from "./down.ts";
@@ -6,10 +7,12 @@ import { addGetCommand } from "./get.ts";
 import { addHelpCommands } from "./help.ts";
 import { addKillCommand } from "./kill.ts";
 import { addLogsCommand } from "./logs.ts";
+import { addMemberCommand } from "./member.ts";
 import { addMoveLeaderCommand } from "./move-leader.ts";
 import { addPauseCommand, addResumeCommand } from "./pause.ts";
 import { addPsCommand } from "./ps.ts";
 import { addPutCommand } from "./put.ts";
+import { addRemoveNodeCommand } from "./remove-node.ts";
 import { addStartCommand } from "./start.ts";
 import { addStatusCommand } from "./status.ts";
 import { addRestartCommand, addStopCommand } from "./stop.ts";
@@ -31,6 +34,8 @@ export function addAllCommands(line: CommandLine): void {
   addRestartCommand(line);
   addPauseCommand(line);
   addResumeCommand(line);
+  addAddNodeCommand(line);
+  addRemoveNodeCommand(line);
   addLogsCommand(line);
   program.commandsGroup("Keys:");
   addPutCommand(line);
@@ -38,6 +43,7 @@ export function addAllCommands(line: CommandLine): void {
   addDelCommand(line);
   program.commandsGroup("Cluster:");
   addStatusCommand(line);
+  addMemberCommand(line);
   addMoveLeaderCommand(line);
   addDashCommand(line);
   program.commandsGroup("Help:");

@@ -5,15 +5,24 @@ import { explainFailure } from "../request-failure.ts";
 import { resolveTarget } from "../target.ts";
 
 /**
- * Runs one request on the keys of the cluster that the command line means, and explains its
- * failure by what the nodes say.
+ * Runs one request to the cluster that the command line means, and explains its failure by what
+ * the nodes say.
  */
-export async function requestKeys<T>(
+export function requestKeys<T>(
   context: CommandContext,
   request: { readonly isWrite: boolean },
   send: (client: QuorateClient) => Promise<T>,
 ): Promise<T> {
-  const target = resolveTarget(context);
+  return requestFrom(context, resolveTarget(context), request, send);
+}
+
+/** The same to a target that is known already. */
+export async function requestFrom<T>(
+  context: CommandContext,
+  target: Target,
+  request: { readonly isWrite: boolean },
+  send: (client: QuorateClient) => Promise<T>,
+): Promise<T> {
   const { timeoutMs } = context.options;
   const client = new QuorateClient({
     endpoints: [...target.endpoints],

@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import type { NodeId, Term } from "@quorate/wire";
 
 import type { ClusterReport, NodeReport } from "../cluster-report.ts";
-import { describeMargin, describeMissing } from "../cluster-report.ts";
+import { describeMargin, describeMissing } from "../cluster-wording.ts";
 import { ClusterWatch } from "../cluster-watch.ts";
 import type { CommandLine } from "../command-line.ts";
 import type { CommandContext } from "../context.ts";

@@ -1,7 +1,7 @@
 import type { NodeId } from "@quorate/wire";
 
 import type { ClusterReport } from "../cluster-report.ts";
-import { describeMargin } from "../cluster-report.ts";
+import { describeMargin } from "../cluster-wording.ts";
 import { ClusterWatch } from "../cluster-watch.ts";
 import type { CommandLine } from "../command-line.ts";
 import type { CommandContext } from "../context.ts";

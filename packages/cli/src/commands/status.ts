@@ -1,7 +1,8 @@
 import type { CommandLine } from "../command-line.ts";
 import { Option } from "commander";
 import type { ClusterReport } from "../cluster-report.ts";
-import { describeHealth, isSettled, repairCommands, reportCluster } from "../cluster-report.ts";
+import { isSettled, reportCluster } from "../cluster-report.ts";
+import { describeHealth, repairCommands } from "../cluster-wording.ts";
 import { ClusterWatch } from "../cluster-watch.ts";
 import type { CommandContext, Target } from "../context.ts";
 import { formatDuration } from "../durations.ts";

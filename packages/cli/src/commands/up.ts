@@ -1,5 +1,6 @@
 import type { ClusterReport } from "../cluster-report.ts";
-import { describeMargin, haveCaughtUp } from "../cluster-report.ts";
+import { haveCaughtUp } from "../cluster-report.ts";
+import { describeMargin } from "../cluster-wording.ts";
 import { ClusterWatch } from "../cluster-watch.ts";
 import type { CommandLine } from "../command-line.ts";
 import { durationArgument, wholeNumberArgument } from "../command-line.ts";

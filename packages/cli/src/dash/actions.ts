@@ -1,5 +1,5 @@
 import type { LocalActionResult, LocalActions } from "./local-actions.ts";
-import type { ClusterView, NodeRow } from "./select.ts";
+import type { ClusterView, NodeCondition, NodeRow } from "./select.ts";
 import type { Fault, StatusMessage } from "./ui-state.ts";
 import type { KeyAction } from "./keymap.ts";
 
@@ -86,9 +86,11 @@ function ask(fault: Fault, what: string, row: NodeRow, view: ClusterView): Plan 
   return { kind: "ask", fault, question: `${what}${leads}? ${effectOfLosing(row, view)}` };
 }
 
+const VOTELESS: ReadonlySet<NodeCondition> = new Set(["learner", "staging", "retired"]);
+
 /** What is left when `row` is gone: "leaves 2/3 up: no more loss is safe". */
 export function effectOfLosing(row: NodeRow, view: ClusterView): string {
-  const isVoter = row.condition !== "learner" && !row.isStale;
+  const isVoter = !VOTELESS.has(row.condition) && !row.isStale;
   const up = view.up - (isVoter ? 1 : 0);
   const left = `leaves ${up}/${view.voters} up`;
   if (up < view.quorum) {

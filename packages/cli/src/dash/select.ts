@@ -22,6 +22,9 @@ export type NodeCondition =
   | "staleLeader"
   | "follower"
   | "learner"
+  | "staging"
+  | "leaving"
+  | "retired"
   | "preCandidate"
   | "candidate"
   | "down"
@@ -282,7 +285,9 @@ function roleOf(
   if (role === "leader") {
     return link.nodeId === vitals.leaderId ? "leader" : "staleLeader";
   }
-  return role === "follower" && member?.voter === false ? "learner" : role;
+  if (link.status?.retired === true) return "retired";
+  const memberRole = member?.role ?? "voter";
+  return role === "follower" && memberRole !== "voter" ? memberRole : role;
 }
 
 function noteOf(state: ClusterState, link: NodeLink, nowMs: number): string | null {

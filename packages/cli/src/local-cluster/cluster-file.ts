@@ -7,16 +7,21 @@ import { CommandError } from "../errors.ts";
 import { readJsonFields } from "./json-file.ts";
 import { makePrivateDirectory, replaceFile } from "./state-directory.ts";
 
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
-/** One node of a local cluster. Its port is fixed when the cluster is made. */
+/** Clusters of this format have the nodes that they were made with, and no others. */
+const FIXED_NODES_FORMAT = 1;
+
+/** One node of a local cluster. Its port is fixed when the node is made. */
 export interface LocalNode {
   readonly id: NodeId;
   readonly host: string;
   readonly port: number;
+  /** It joins the running cluster, and has not run yet: its data folder is still to be made. */
+  readonly joining: boolean;
 }
 
-/** What `cluster.json` says: the shape of a local cluster, which never changes after `up`. */
+/** What `cluster.json` says: the shape of a local cluster, which grows and shrinks. */
 export interface ClusterFile {
   readonly name: string;
   /** Minted at `up`: a node refuses to talk to nodes of another cluster. */
@@ -25,8 +30,10 @@ export interface ClusterFile {
   /** Folder of `nodes/`: where logs and data are. */
   readonly directory: string;
   readonly nodes: readonly LocalNode[];
+  /** Names of nodes that were removed. None of them is used again: identities never repeat. */
+  readonly removedIds: readonly NodeId[];
   /**
-   * Whether every node was started once. From then on a node whose data is gone is not
+   * Whether every first node was started once. From then on a node whose data is gone is not
    * bootstrapped again: under its old name it could vote twice in one term (Raft §5.2).
    */
   readonly bootstrapped: boolean;
@@ -42,9 +49,9 @@ export function readClusterFile(stateRoot: string, name: string): ClusterFile | 
   const fields = readJsonFields(path);
   if (fields === null) return null;
   const formatVersion = fields.integer("formatVersion");
-  if (formatVersion !== FORMAT_VERSION) {
+  if (formatVersion !== FORMAT_VERSION && formatVersion !== FIXED_NODES_FORMAT) {
     throw new CommandError("failed", `${path} has format ${formatVersion}`, {
-      why: [`this version of quorate reads format ${FORMAT_VERSION}`],
+      why: [`this version of quorate reads formats ${FIXED_NODES_FORMAT} and ${FORMAT_VERSION}`],
       try: ["use the version of quorate that made the cluster"],
     });
   }
@@ -54,10 +61,12 @@ export function readClusterFile(stateRoot: string, name: string): ClusterFile | 
     createdAt: fields.string("createdAt"),
     directory: fields.string("directory"),
     bootstrapped: fields.boolean("bootstrapped"),
+    removedIds: formatVersion === FIXED_NODES_FORMAT ? [] : fields.strings("removedIds"),
     nodes: fields.objects("nodes").map((node) => ({
       id: node.string("id"),
       host: node.string("host"),
       port: node.integer("port"),
+      joining: node.has("joining") && node.boolean("joining"),
     })),
   };
 }

@@ -15,7 +15,7 @@ export interface RequestedShape {
   readonly directory: string | null;
 }
 
-const LOCAL_HOST = "127.0.0.1";
+export const LOCAL_HOST = "127.0.0.1";
 const NODE_COUNT_DEFAULT = 3;
 const BASE_PORT_DEFAULT = 7_001;
 const PORT_MAX = 65_535;
@@ -59,6 +59,7 @@ function newNodes(nodeCount: number, basePort: number): LocalNode[] {
     id: `n${offset + 1}`,
     host: LOCAL_HOST,
     port: basePort + offset,
+    joining: false,
   }));
 }
 
@@ -83,6 +84,7 @@ export async function createCluster(
     createdAt: new Date().toISOString(),
     directory: shape.directory === null ? join(stateRoot, name) : resolve(shape.directory),
     nodes,
+    removedIds: [],
     bootstrapped: false,
   };
   writeClusterFile(stateRoot, file);

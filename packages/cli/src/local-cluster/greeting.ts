@@ -29,6 +29,7 @@ function helloTo(target: GreetingTarget): Hello {
     softwareVersion: softwareVersion(),
     capabilities: [],
     bootNumber: null,
+    configurationIndex: null,
   };
 }
 

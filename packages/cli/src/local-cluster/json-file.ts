@@ -13,6 +13,10 @@ export class JsonFields {
     this.#fields = fields as Readonly<Record<string, unknown>>;
   }
 
+  has(name: string): boolean {
+    return Object.hasOwn(this.#fields, name);
+  }
+
   string(name: string): string {
     const value = this.#fields[name];
     if (typeof value !== "string") throw damaged(this.#path, `${name} is not a text`);
@@ -35,6 +39,13 @@ export class JsonFields {
     const value = this.#fields[name];
     if (typeof value !== "boolean") throw damaged(this.#path, `${name} is not true or false`);
     return value;
+  }
+
+  strings(name: string): string[] {
+    const value = this.#fields[name];
+    const isList = Array.isArray(value) && value.every((item) => typeof item === "string");
+    if (!isList) throw damaged(this.#path, `${name} is not a list of texts`);
+    return value as string[];
   }
 
   objects(name: string): JsonFields[] {

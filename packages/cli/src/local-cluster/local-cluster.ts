@@ -9,7 +9,7 @@ import type { ClusterFile, LocalNode } from "./cluster-file.ts";
 import { addressOf, readClusterFile, writeClusterFile } from "./cluster-file.ts";
 import { greetUntilReady } from "./greeting.ts";
 import { nodeLogPath } from "./node-log.ts";
-import { spawnNode } from "./node-process.ts";
+import { isDataLost, spawnNode } from "./node-process.ts";
 import type { NotedProcess } from "./process-identity.ts";
 import { signalProcess, stateOfProcess } from "./process-identity.ts";
 import type { RunFile } from "./run-file.ts";
@@ -31,6 +31,8 @@ export interface LocalNodeReport {
   readonly run: RunFile | null;
   /** Whether the pid of the last process belongs to another program by now. */
   readonly pidRecycled: boolean;
+  /** Its data was deleted after it had run: under this name it must not come back (Raft §5.2). */
+  readonly dataLost: boolean;
   readonly dataDirectory: string;
   readonly logPath: string;
 }
@@ -44,18 +46,22 @@ const KILL_WAIT_MS = 10_000;
  * the files and asks the operating system, so several commands may work side by side.
  */
 export class LocalCluster {
-  readonly file: ClusterFile;
+  #file: ClusterFile;
   readonly #stateRoot: string;
 
   constructor(stateRoot: string, file: ClusterFile) {
     this.#stateRoot = stateRoot;
-    this.file = file;
+    this.#file = file;
   }
 
   /** The cluster of that name; null where there is none. */
   static open(stateRoot: string, name: string): LocalCluster | null {
     const file = readClusterFile(stateRoot, name);
     return file === null ? null : new LocalCluster(stateRoot, file);
+  }
+
+  get file(): ClusterFile {
+    return this.#file;
   }
 
   get name(): string {
@@ -75,6 +81,7 @@ export class LocalCluster {
     const node = this.#nodeOf(id);
     const directory = this.#directoryOf(id);
     const run = readRunFile(directory);
+    const dataDirectory = join(directory, "data");
     const process = run === null ? "gone" : stateOfProcess(run);
     const alive = process === "running" || process === "paused";
     return {
@@ -85,7 +92,8 @@ export class LocalCluster {
       pid: alive && run !== null ? run.pid : null,
       run,
       pidRecycled: process === "recycled",
-      dataDirectory: join(directory, "data"),
+      dataLost: isDataLost(this.#file, node, dataDirectory),
+      dataDirectory,
       logPath: nodeLogPath(directory),
     };
   }
@@ -115,6 +123,7 @@ export class LocalCluster {
       .finally(() => ended.abort());
     const known = { ...run, bootId: hello.bootId, softwareVersion: hello.softwareVersion };
     writeRunFile(directory, known);
+    if (node.joining) this.#write({ nodes: this.#nodesWith({ ...node, joining: false }) });
     return known;
   }
 
@@ -181,7 +190,44 @@ export class LocalCluster {
 
   /** Notes that every node has run once: none is bootstrapped from an empty folder any more. */
   noteBootstrapped(): void {
-    writeClusterFile(this.#stateRoot, { ...this.file, bootstrapped: true });
+    this.#write({ bootstrapped: true });
+  }
+
+  /** Reads `cluster.json` again: after waiting for the lock, another command may have changed it. */
+  reload(): void {
+    this.#file = readClusterFile(this.#stateRoot, this.name) ?? this.#file;
+  }
+
+  /** Takes up a node that is to join. The caller holds the cluster's lock. */
+  addNode(node: LocalNode): void {
+    this.#write({ nodes: this.#nodesWith(node) });
+  }
+
+  /**
+   * Forgets a node whose process is gone; its name is never used again if it `wasMember`. Its logs
+   * and its data stay unless `purge` is set. The caller holds the cluster's lock.
+   */
+  removeNode(id: NodeId, how: { readonly wasMember: boolean; readonly purge: boolean }): void {
+    const removedIds = how.wasMember ? [...this.#file.removedIds, id] : this.#file.removedIds;
+    if (how.purge) rmSync(this.#directoryOf(id), { recursive: true, force: true });
+    this.#write({ nodes: this.#file.nodes.filter((node) => node.id !== id), removedIds });
+  }
+
+  /** Whether something of a node of that name is on the disk: its logs or its data. */
+  hasTracesOf(id: NodeId): boolean {
+    return existsSync(this.#directoryOf(id));
+  }
+
+  #nodesWith(changed: LocalNode): LocalNode[] {
+    const others = this.#file.nodes.filter((node) => node.id !== changed.id);
+    return [...others, changed].toSorted((left, right) =>
+      left.id.localeCompare(right.id, "en", { numeric: true }),
+    );
+  }
+
+  #write(changes: Partial<ClusterFile>): void {
+    this.#file = { ...this.#file, ...changes };
+    writeClusterFile(this.#stateRoot, this.#file);
   }
 
   /** Deletes logs, data and the cluster's own file. Its processes must be gone. */
@@ -192,8 +238,8 @@ export class LocalCluster {
         try: [`quorate down --name ${this.name}`],
       });
     }
-    for (const node of this.file.nodes) {
-      rmSync(this.#directoryOf(node.id), { recursive: true, force: true });
+    for (const id of [...this.file.nodes.map((node) => node.id), ...this.file.removedIds]) {
+      rmSync(this.#directoryOf(id), { recursive: true, force: true });
     }
     removeIfEmpty(join(this.file.directory, "nodes"));
     rmSync(join(this.#stateRoot, this.name), { recursive: true, force: true });

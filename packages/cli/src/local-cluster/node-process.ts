@@ -40,7 +40,13 @@ function daemonArguments(cluster: ClusterFile, node: LocalNode, dataDirectory: s
     ["--cluster-id", cluster.clusterId],
     ["--initial-cluster", members.join(",")],
   ].flat();
-  return isDataEmpty(dataDirectory) ? [...flags, "--bootstrap"] : flags;
+  if (!isDataEmpty(dataDirectory)) return flags;
+  return [...flags, node.joining ? "--join" : "--bootstrap"];
+}
+
+/** Whether a node that has run has nothing left of what it wrote. */
+export function isDataLost(cluster: ClusterFile, node: LocalNode, dataDirectory: string): boolean {
+  return cluster.bootstrapped && !node.joining && isDataEmpty(dataDirectory);
 }
 
 /**
@@ -48,10 +54,16 @@ function daemonArguments(cluster: ClusterFile, node: LocalNode, dataDirectory: s
  * acknowledged entries that it would not know of any more (Raft §5.2, §5.4).
  */
 function checkDataIsThere(cluster: ClusterFile, node: LocalNode, dataDirectory: string): void {
-  if (!cluster.bootstrapped || !isDataEmpty(dataDirectory)) return;
+  if (!isDataLost(cluster, node, dataDirectory)) return;
   throw new CommandError("failed", `the data of ${node.id} is gone: ${dataDirectory} is empty`, {
-    why: ["a node that forgot its votes and its log must not come back under its old name"],
-    try: [`put the data back`, `quorate up --fresh --name ${cluster.name}   (deletes all data)`],
+    why: [
+      "a node that forgot its votes and its log must not come back under its old name",
+      "the others can go on without it: replace it by a new node that they send everything to",
+    ],
+    try: [
+      `quorate member replace ${node.id}`,
+      `quorate up --fresh --name ${cluster.name}   (deletes all data)`,
+    ],
   });
 }
 

@@ -39,6 +39,15 @@ export async function findFreeBasePort(
   return null;
 }
 
+/** The first free port from `fromPort` on; null: there is none. */
+export async function findFreePort(host: string, fromPort: number): Promise<number | null> {
+  for (let port = fromPort; port <= PORT_MAX; port += 1) {
+    // One after the other: the first is free nearly always.
+    if (await isPortFree(host, port)) return port;
+  }
+  return null;
+}
+
 /** A program that listens on a port. */
 export interface PortOwner {
   readonly pid: number;

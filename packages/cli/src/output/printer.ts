@@ -74,6 +74,13 @@ export class Printer {
     if (!this.#options.quiet) this.#options.stderr.write(`${text}\n`);
   }
 
+  /** How far the work is, on stderr: only for a person who waits, at a terminal. */
+  progress(text: string): void {
+    if (this.#options.stderr.isTTY === true && !this.#options.quiet) {
+      this.#options.stderr.write(`  ${this.paintError("dim", text)}\n`);
+    }
+  }
+
   /** What happened inside, on stderr, with `-v`. */
   trace(text: string): void {
     if (this.#options.verbose) this.#options.stderr.write(`- ${text}\n`);

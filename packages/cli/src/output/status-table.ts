@@ -1,5 +1,6 @@
-import type { ClusterReport, NodeHealth, NodeReport } from "../cluster-report.ts";
-import { describeHealth, repairCommands } from "../cluster-report.ts";
+import type { ClusterReport, NodeReport } from "../cluster-report.ts";
+import type { NodeHealth } from "../node-health.ts";
+import { describeHealth, repairCommands } from "../cluster-wording.ts";
 import type { Painter, Tone } from "./colors.ts";
 import type { JsonValue } from "./json.ts";
 import { jsonCount } from "./json.ts";
@@ -13,11 +14,13 @@ const COLUMNS: readonly TableColumn[] = [
   { heading: "COMMIT", align: "right" },
   { heading: "LAST", align: "right" },
   { heading: "BEHIND", align: "right" },
+  { heading: "SNAPSHOT", align: "right" },
   { heading: "LEADER" },
   { heading: "NOTE" },
 ];
 
-const HEALTH_TONES: Readonly<Record<NodeHealth, Tone>> = {
+/** How each health is painted. */
+export const HEALTH_TONES: Readonly<Record<NodeHealth, Tone>> = {
   ok: "good",
   "no leader": "warning",
   "stale leader": "warning",
@@ -25,19 +28,31 @@ const HEALTH_TONES: Readonly<Record<NodeHealth, Tone>> = {
   paused: "warning",
   silent: "bad",
   unreachable: "bad",
+  retired: "dim",
+  "lost data": "bad",
+  refused: "bad",
+  "disk stalled": "bad",
+  "disk full": "bad",
 };
 
 const numberCell = (value: number | null): string => (value === null ? "-" : String(value));
+
+/** What kind of member it is says more than that it follows. */
+function roleCell({ role, memberRole }: NodeReport): string {
+  if (memberRole === null || memberRole === "voter") return role ?? "-";
+  return memberRole;
+}
 
 function statusRow(node: NodeReport, paint: Painter): string[] {
   return [
     node.id,
     paint(HEALTH_TONES[node.health], node.health),
-    node.role === "leader" ? paint("strong", "leader") : (node.role ?? "-"),
+    node.role === "leader" ? paint("strong", "leader") : roleCell(node),
     numberCell(node.term),
     numberCell(node.commitIndex),
     numberCell(node.lastLogIndex),
     numberCell(node.behind),
+    numberCell(node.snapshotIndex),
     node.leaderId ?? "-",
     node.note,
   ];
@@ -68,6 +83,8 @@ function nodeFields(node: NodeReport): JsonValue {
     commitIndex: jsonCount(node.commitIndex),
     lastLogIndex: jsonCount(node.lastLogIndex),
     behind: jsonCount(node.behind),
+    memberRole: node.memberRole,
+    snapshotIndex: jsonCount(node.snapshotIndex),
     leader: node.leaderId,
     note: node.note,
     process: node.localState,
@@ -86,6 +103,12 @@ function statusFields(node: NodeReport): JsonValue {
     votedFor: status.votedFor,
     lastApplied: jsonCount(status.lastApplied),
     durableIndex: jsonCount(status.durableIndex),
+    firstLogIndex: jsonCount(status.firstLogIndex),
+    configurationIndex: jsonCount(status.configurationIndex),
+    snapshotBytes: jsonCount(status.snapshotBytes),
+    storageState: status.storageState,
+    retired: status.retired,
+    sessions: status.sessions,
     revision: jsonCount(status.revision),
     keyCount: jsonCount(status.keyCount),
   };

@@ -73,6 +73,7 @@ export class ScriptedNode {
         softwareVersion: this.status.softwareVersion,
         capabilities: [],
         bootNumber: null,
+        configurationIndex: null,
       }),
       onConnection: (connection) => ({
         onMessage: (message) => {

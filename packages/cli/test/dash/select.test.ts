@@ -121,9 +121,30 @@ describe("select: rows", () => {
 
   it("a member that does not vote is a learner", () => {
     const cluster = new SyntheticCluster(THREE);
-    const members = THREE.map((id) => ({ id, address: addressOf(id), voter: id !== "n3" }));
+    for (const role of ["learner", "staging"] as const) {
+      const members = THREE.map((id) => ({
+        id,
+        address: addressOf(id),
+        voter: id !== "n3",
+        role: id === "n3" ? role : ("voter" as const),
+      }));
+      cluster.report(THREE, { members });
+      assert.equal(rowOf(cluster, "n3").condition, role);
+      assert.equal(selectView(cluster.state, cluster.atMs).voters, 2);
+    }
+  });
+
+  it("a node that was removed is retired, whatever its last role", () => {
+    const cluster = new SyntheticCluster(THREE);
+    const members = ["n1", "n2"].map((id) => ({
+      id,
+      address: addressOf(id),
+      voter: true,
+      role: "voter" as const,
+    }));
     cluster.report(THREE, { members });
-    assert.equal(rowOf(cluster, "n3").condition, "learner");
+    cluster.report(["n3"], { retired: true, members });
+    assert.equal(rowOf(cluster, "n3").condition, "retired");
     assert.equal(selectView(cluster.state, cluster.atMs).voters, 2);
   });
 });

@@ -86,6 +86,7 @@ function peerOf(id: NodeId, isLeader: boolean): PeerStatus {
     snapshotOffset: null,
     snapshotBytes: null,
     catchUpRounds: isLeader ? 0 : null,
+    refusal: null,
   };
 }
 

@@ -66,7 +66,8 @@ test("process identity: a recycled pid is never signalled", async (context) => {
     createdAt: new Date().toISOString(),
     directory,
     bootstrapped: true,
-    nodes: [{ id: "n1", host: "127.0.0.1", port: 1 }],
+    removedIds: [],
+    nodes: [{ id: "n1", host: "127.0.0.1", port: 1, joining: false }],
   };
   writeClusterFile(stateRoot, file);
   const nodeDirectory = join(directory, "nodes", "n1");

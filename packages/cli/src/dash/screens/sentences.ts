@@ -34,6 +34,12 @@ function troubleOf(row: NodeRow): readonly string[] {
     case "follower":
     case "learner":
       return [];
+    case "staging":
+      return [`${row.id} catches up and votes then.`];
+    case "leaving":
+      return [`${row.id} leaves the cluster.`];
+    case "retired":
+      return [`${row.id} was removed: quorate remove-node ${row.id}.`];
     case "staleLeader":
       return [`${row.id} still calls itself leader of term ${row.status?.currentTerm ?? 0}.`];
     case "preCandidate":

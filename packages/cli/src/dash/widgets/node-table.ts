@@ -185,6 +185,9 @@ const GLYPHS: Readonly<Record<NodeCondition, string>> = {
   staleLeader: "★",
   follower: "●",
   learner: "◇",
+  staging: "◇",
+  leaving: "◌",
+  retired: "◌",
   preCandidate: "◐",
   candidate: "◐",
   down: "✗",
@@ -200,6 +203,9 @@ const WORDS: Readonly<Record<NodeCondition, string>> = {
   staleLeader: "leader (old term)",
   follower: "follower",
   learner: "learner",
+  staging: "staging",
+  leaving: "leaving",
+  retired: "retired",
   preCandidate: "pre",
   candidate: "cand",
   down: "down",
@@ -227,12 +233,14 @@ function conditionTone(row: NodeRow): Tone {
       return "leader";
     case "follower":
     case "learner":
+    case "staging":
       return "plain";
     case "down":
     case "refused":
     case "lost":
       return "bad";
     case "connecting":
+    case "retired":
       return "dim";
     default:
       return "warning";
