@@ -281,6 +281,8 @@ export interface PeerStatus {
   readonly snapshotBytes: number | null;
   /** Rounds of catching up that a staging learner has had (Diss. §4.2.1). */
   readonly catchUpRounds: number | null;
+  /** Why the peer refuses this node, and what helps; null: it does not, as far as is known. */
+  readonly refusal: string | null;
 }
 
 /** `stalled`: a write takes longer than an election may. `full`: it waits for space. */
@@ -370,7 +372,12 @@ export const NODE_EVENT_KINDS = [
   "persistSlow",
   "transferStarted",
   "transferEnded",
+  "snapshotTaken",
+  "snapshotSending",
+  "snapshotInstalled",
+  "snapshotDamaged",
   "membersChanged",
+  "promoted",
   "retired",
 ] as const;
 export type NodeEventKind = (typeof NODE_EVENT_KINDS)[number];

@@ -4,6 +4,7 @@ import type { PersistBatch, RaftView } from "../raft/index.ts";
 import type { DriverObserver } from "./driver-outcomes.ts";
 import type { EventDraft } from "./event-text.ts";
 import { campaignText, formatDuration, formatRange, refusalReason } from "./event-text.ts";
+import { memberEvents } from "./member-events.ts";
 
 export interface EventSourceOptions {
   readonly nodeId: NodeId;
@@ -52,6 +53,9 @@ export class EventSource implements DriverObserver {
       this.#emit("termChanged", "info", `entered term ${after.currentTerm}`, details);
     }
     this.#transferChanged(before, after);
+    for (const draft of memberEvents(this.#options.nodeId, before, after)) {
+      this.#options.emit(draft);
+    }
     if (after.commitIndex > before.commitIndex) {
       this.#committed(before.commitIndex + 1, after.commitIndex);
     }
@@ -90,6 +94,9 @@ export class EventSource implements DriverObserver {
   }
 
   onPersisted(batch: PersistBatch, durationMs: number): void {
+    if (batch.snapshot?.keepsLog === false) {
+      this.#lastIndexOnDisk = batch.snapshot.point.lastIncludedIndex;
+    }
     const first = batch.entries[0];
     const last = batch.entries.at(-1);
     if (first !== undefined && last !== undefined) {

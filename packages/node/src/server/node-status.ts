@@ -10,6 +10,7 @@ import type {
 } from "@quorate/wire";
 import type { PeerView, RaftView } from "../raft/index.ts";
 import type { PeerContact } from "../transport/tcp-transport.ts";
+import type { ByteProgress, SnapshotStatus } from "./driver-outcomes.ts";
 import { roundMs } from "./latency-window.ts";
 
 /** The parts of a status that do not change while a process runs. */
@@ -52,8 +53,7 @@ export interface StatusSources {
   readonly gauges: NodeGauges;
   readonly lastApplied: number;
   readonly logTail: readonly TermRun[];
-  /** Of the newest snapshot's file. Absent: there is none. */
-  readonly snapshotBytes?: number;
+  readonly snapshots: SnapshotStatus;
   /** Absent: as far as the core knows. */
   readonly storageState?: StorageState;
   /** Absent: the store keeps no sessions. */
@@ -84,8 +84,8 @@ export function assembleStatus(sources: StatusSources): NodeStatus {
     peers: peerStatuses(sources),
     electionTimerLeft: electionTimerLeft(view),
     configurationIndex: view.configurationIndex,
-    snapshotIndex: view.snapshotIndex,
-    snapshotBytes: sources.snapshotBytes ?? 0,
+    snapshotIndex: sources.snapshots.index,
+    snapshotBytes: sources.snapshots.bytes,
     storageState: sources.storageState ?? (view.isStalled ? "stalled" : "ok"),
     retired: isRetired(view, identity.nodeId),
     sessions: sources.sessions ?? 0,
@@ -116,13 +116,13 @@ function memberRole({ voters, learners, staging }: Configuration, id: NodeId): M
 }
 
 function peerStatuses(sources: StatusSources): PeerStatus[] {
-  const { view, identity, contactOf } = sources;
+  const { view, identity, contactOf, snapshots } = sources;
   const byId = new Map(view.peers.map((peer) => [peer.id, peer]));
   return memberStatuses(sources)
     .filter(({ id }) => id !== identity.nodeId)
     .map(({ id }) => ({
       id,
-      ...replicationStatus(byId.get(id)),
+      ...replicationStatus(byId.get(id), snapshots.sending.get(id)),
       ...contactStatus(contactOf(id)),
     }));
 }
@@ -140,12 +140,15 @@ function contactStatus(
 
 function replicationStatus(
   peer: PeerView | undefined,
+  sent: ByteProgress | undefined,
 ): Omit<PeerStatus, "id" | "connected" | "lastContactMs" | "roundTripMs"> {
   if (peer === undefined) return UNKNOWN_REPLICATION;
   const { matchIndex, nextIndex, state, catchUpRounds } = peer;
   const inFlightEntries = state === "replicate" ? nextIndex - 1 - matchIndex : 0;
   const replication = { matchIndex, nextIndex, replication: state, inFlightEntries };
-  return { ...replication, snapshotOffset: null, snapshotBytes: null, catchUpRounds };
+  const snapshotOffset = sent?.bytes ?? null;
+  const snapshotBytes = sent?.totalBytes ?? null;
+  return { ...replication, snapshotOffset, snapshotBytes, catchUpRounds };
 }
 
 /** Of a peer as anyone but the leader knows it. */

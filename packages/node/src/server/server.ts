@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import type { NodeConfig } from "../config/node-config.ts";
 import type { KvResult } from "../kv/kv-result.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import { assert } from "../raft/index.ts";
 import type { SqliteStorage } from "../storage/index.ts";
@@ -46,6 +46,9 @@ const HELLO_TIMEOUT_MS = 5000;
 
 /** A client that was not heard, or has not read its answers, for `silenceMs` is let go. */
 const KEEP_ALIVE = { intervalMs: 2000, silenceMs: 10_000 };
+
+/** A start that takes longer says how far it is, this often. */
+const PROGRESS_INTERVAL_MS = 1000;
 
 /** Newest entries of the log that a status describes. */
 const LOG_TAIL_ENTRIES = 256;
@@ -158,6 +161,7 @@ export class QuorateServer {
   async open(): Promise<void> {
     const address = parseAddress(this.#config.listenAddress);
     assert(address !== null, `${this.#config.listenAddress} went through the checks`);
+    await this.#restoreState();
     this.#listener = await listen({
       ...address,
       connectionsMax: CONNECTIONS_MAX,
@@ -187,6 +191,7 @@ export class QuorateServer {
       view: this.#driver.view(),
       lastApplied: this.#driver.lastApplied,
       logTail: this.#driver.termRuns(LOG_TAIL_ENTRIES),
+      snapshots: this.#driver.snapshotStatus(),
       addressOf: (id) => this.#addressOf(id),
       contactOf: (id) => this.#transport.contact(id),
       gauges: this.#gauges(),
@@ -201,6 +206,21 @@ export class QuorateServer {
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
+  }
+
+  /** Before anybody can ask: a store that is half there answers nobody. */
+  async #restoreState(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let timer: Timer | null = null;
+    const tellProgress = (): void => {
+      timer = this.#clock.after(PROGRESS_INTERVAL_MS, tellProgress);
+      const { installing } = this.#driver.snapshotStatus();
+      if (installing !== null) this.#log.info(installing, "takes in its snapshot");
+    };
+    timer = this.#clock.after(PROGRESS_INTERVAL_MS, tellProgress);
+    this.#driver.restore(resolve);
+    await promise;
+    timer.cancel();
   }
 
   async #stop(): Promise<void> {

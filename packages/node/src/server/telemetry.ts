@@ -3,11 +3,18 @@ import type { Logger } from "pino";
 import type { KvResult } from "../kv/kv-result.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { PersistBatch, RaftView } from "../raft/index.ts";
-import type { DriverObserver } from "./driver-outcomes.ts";
+import type { SnapshotName } from "../ports/snapshot-store.ts";
+import type { DriverObserver, SnapshotWork } from "./driver-outcomes.ts";
 import { EventRing } from "./event-ring.ts";
 import { EventSource } from "./event-source.ts";
 import type { EventDraft } from "./event-text.ts";
 import { LatencyWindow } from "./latency-window.ts";
+import {
+  snapshotDamaged,
+  snapshotInstalled,
+  snapshotSending,
+  snapshotTaken,
+} from "./snapshot-events.ts";
 
 /** Who is told that there is something new; it fetches it when it can. */
 export interface TelemetryListener {
@@ -137,6 +144,22 @@ export class Telemetry implements DriverObserver<KvResult> {
 
   onApplied(_entry: LogEntry, result: KvResult | null): void {
     if (result !== null) this.#writesApplied += 1;
+  }
+
+  onSnapshotTaken(name: SnapshotName, work: SnapshotWork): void {
+    this.emit(snapshotTaken(name, work));
+  }
+
+  onSnapshotInstalled(name: SnapshotName, work: SnapshotWork): void {
+    this.emit(snapshotInstalled(name, work));
+  }
+
+  onSnapshotSending(to: NodeId, name: SnapshotName, totalBytes: number): void {
+    this.emit(snapshotSending(to, name, totalBytes));
+  }
+
+  onSnapshotDamaged(from: NodeId, name: SnapshotName): void {
+    this.emit(snapshotDamaged(from, name));
   }
 
   onPeerConnected(peer: NodeId): void {

@@ -195,3 +195,32 @@ test("events: a transfer is told at its beginning and with its end (Diss. §3.10
     ],
   );
 });
+
+test("events: members are told with their entry, and who was promoted (§6)", () => {
+  const scene = new Scene();
+  const { voters } = FOLLOWER.configuration;
+  const learning = configurationOf({ voters, learners: ["n4"], staging: ["n4"] });
+  scene.step({ configuration: learning, configurationIndex: 1050 });
+  const wider = [...voters, "n4"];
+  const joint = configurationOf({ voters: wider, votersOutgoing: voters });
+  scene.step({ configuration: joint, configurationIndex: 1060 });
+  scene.step({ configuration: learning, configurationIndex: 1050 });
+  assert.deepEqual(scene.texts(), [
+    "membersChanged: took over the members of entry 1050: n1 n2 n3, n4 without a vote",
+    "membersChanged: took over the members of entry 1060: n1 n2 n3 to n1 n2 n3 n4",
+    "promoted: counts n4 among the voters: it has caught up",
+    "membersChanged: went back to the members of entry 1050: n1 n2 n3, n4 without a vote",
+  ]);
+});
+
+test("events: a node says that it is retired once its removal is committed", () => {
+  const scene = new Scene();
+  const configuration = configurationOf({ voters: ["n2", "n3"], retired: ["n1"] });
+  scene.step({ configuration, configurationIndex: 1046 });
+  scene.texts();
+  scene.step({ commitIndex: 1046 });
+  assert.deepEqual(scene.texts(), [
+    "retired: was removed from the cluster for good: stop it, and delete its data",
+    "committed: committed 1041–1046 (6 entries)",
+  ]);
+});
