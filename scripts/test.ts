@@ -11,6 +11,7 @@ Runs the test files whose path contains one of the given parts; without parts, a
 
   --unit          leave out the system tests (real processes, files and timing)
   --system        only the system tests
+  --long          the long form of those that have one: minutes, for figures to quote
   --name <text>   only tests whose title matches this regular expression
   --help          this text
 
@@ -22,7 +23,7 @@ Runs the test files whose path contains one of the given parts; without parts, a
 const SYSTEM = "packages/*/test/system/**/*.test.ts";
 const EVERY = ["packages/*/test/**/*.test.ts", "scripts/**/*.test.ts"];
 const UNIT_CONCURRENCY = 2;
-const TEST_TIMEOUT_MS = 600_000;
+const TEST_TIMEOUT_MS = 1_800_000;
 /** The counts of one run, as its last diagnostics say them. */
 const COUNT = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/u;
 
@@ -77,6 +78,7 @@ async function main(): Promise<number> {
     options: {
       unit: { type: "boolean", default: false },
       system: { type: "boolean", default: false },
+      long: { type: "boolean", default: false },
       name: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -85,6 +87,8 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
+  // Read by the tests, which are processes of their own.
+  if (values.long) process.env["QUORATE_LONG_TESTS"] = "1";
   const system = await filesOf([SYSTEM], positionals);
   const unit = (await filesOf(EVERY, positionals)).filter((file) => !system.includes(file));
   const [unitFiles, systemFiles] = [values.system ? [] : unit, values.unit ? [] : system];

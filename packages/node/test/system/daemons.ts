@@ -19,6 +19,7 @@ interface Daemon {
   readonly dataDirectory: string;
   readonly logFile: string;
   process: ChildProcess | null;
+  isPaused: boolean;
 }
 
 export interface DaemonsOptions {
@@ -26,19 +27,22 @@ export interface DaemonsOptions {
   /** Put before the program's own command line, e.g. strace and its flags. By node id. */
   readonly wrap?: Readonly<Record<string, readonly string[]>>;
   readonly flags?: readonly string[];
+  readonly environment?: (id: string) => Readonly<Record<string, string>>;
 }
 
 /** Real `quorated` processes on loopback, from the built program. They end with the test. */
 export class Daemons {
   readonly directory: string;
-  readonly #daemons: readonly Daemon[];
+  readonly #daemons: Daemon[];
   readonly #options: DaemonsOptions;
   readonly #statusClient: QuorateClient;
+  #madeCount: number;
 
-  private constructor(directory: string, daemons: readonly Daemon[], options: DaemonsOptions) {
+  private constructor(directory: string, daemons: Daemon[], options: DaemonsOptions) {
     this.directory = directory;
     this.#daemons = daemons;
     this.#options = options;
+    this.#madeCount = daemons.length;
     this.#statusClient = new QuorateClient({
       endpoints: this.endpoints,
       clientName: "test-status",
@@ -49,16 +53,7 @@ export class Daemons {
   static async start(test: TestContext, options: DaemonsOptions): Promise<Daemons> {
     const directory = mkdtempSync(join(tmpdir(), "quorate-test-"));
     const ports = await freePorts(options.size);
-    const daemons = ports.map((port, offset) => {
-      const id = `n${offset + 1}`;
-      return {
-        id,
-        address: `127.0.0.1:${port}`,
-        dataDirectory: join(directory, id),
-        logFile: join(directory, `${id}.log`),
-        process: null,
-      };
-    });
+    const daemons = ports.map((port, offset) => newDaemon(directory, `n${offset + 1}`, port));
     const cluster = new Daemons(directory, daemons, options);
     test.after(() => cluster.#end());
     for (const { id } of daemons) cluster.launch(id, ["--bootstrap"]);
@@ -107,7 +102,41 @@ export class Daemons {
       ...(this.#options.flags ?? []),
       ...extraFlags,
     ];
-    daemon.process = spawn(program ?? process.execPath, args, { stdio: ["ignore", log, log] });
+    daemon.isPaused = false;
+    daemon.process = spawn(program ?? process.execPath, args, {
+      stdio: ["ignore", log, log],
+      env: { ...process.env, ...this.#options.environment?.(id) },
+    });
+  }
+
+  /** Starts a node of the next unused name, which waits to be added. Resolves when it answers. */
+  async launchJoining(): Promise<{ readonly id: string; readonly address: string }> {
+    const [port = 0] = await freePorts(1);
+    this.#madeCount += 1;
+    const daemon = newDaemon(this.directory, `n${this.#madeCount}`, port);
+    this.#daemons.push(daemon);
+    this.launch(daemon.id, ["--join"]);
+    await eventually(`${daemon.id} to answer`, () => this.status(daemon.id).catch(() => null));
+    return daemon;
+  }
+
+  /** Ends a node that was removed and forgets it: it is expected nowhere any more. */
+  async retire(id: string): Promise<void> {
+    const daemon = this.#daemon(id);
+    if (daemon.process !== null) await this.end(id, "SIGTERM");
+    this.#daemons.splice(this.#daemons.indexOf(daemon), 1);
+  }
+
+  /** SIGSTOP. */
+  pause(id: string): void {
+    this.signal(id, "SIGSTOP");
+    this.#daemon(id).isPaused = true;
+  }
+
+  /** SIGCONT. */
+  resume(id: string): void {
+    this.signal(id, "SIGCONT");
+    this.#daemon(id).isPaused = false;
   }
 
   /** Sends a signal to a node's process. For one that ends it, see {@link Daemons.end}. */
@@ -122,6 +151,7 @@ export class Daemons {
     if (child === null) throw new Error(`${id} does not run`);
     const ended = once(child, "exit");
     child.kill(signal);
+    if (daemon.isPaused) child.kill("SIGCONT");
     const [code, by] = (await ended) as [number | null, NodeJS.Signals | null];
     daemon.process = null;
     return code ?? by ?? "SIGKILL";
@@ -131,20 +161,19 @@ export class Daemons {
     return this.#statusClient.status(this.endpointOf(id));
   }
 
-  /** Waits until a running node leads, and gives its id. */
+  /** Waits until a running node leads, and gives its id: of several, that of the newest term. */
   leader(): Promise<string> {
     return eventually("a leader", async () => {
-      for (const status of await this.#statuses()) {
-        if (status.role === "leader") return status.nodeId;
-      }
-      return null;
+      const leaders = (await this.statuses()).filter(({ role }) => role === "leader");
+      const newest = leaders.toSorted((one, other) => other.currentTerm - one.currentTerm)[0];
+      return newest?.nodeId ?? null;
     });
   }
 
   /** Waits until all nodes are up and have applied the same, the leader's, log. */
   converged(): Promise<NodeStatus[]> {
     return eventually("all nodes to agree", async () => {
-      const statuses = await this.#statuses();
+      const statuses = await this.statuses();
       const leader = statuses.find(({ role }) => role === "leader");
       const agree = statuses.every(
         ({ lastApplied }) => leader !== undefined && lastApplied === leader.lastLogIndex,
@@ -156,7 +185,7 @@ export class Daemons {
   /** Waits until all nodes are up and close to the leader's log, under writes. */
   async allCaughtUp(lagMax = 50): Promise<void> {
     await eventually("all nodes to catch up", async () => {
-      const statuses = await this.#statuses();
+      const statuses = await this.statuses();
       const leader = statuses.find(({ role }) => role === "leader");
       if (leader === undefined || statuses.length < this.#daemons.length) return null;
       const behind = leader.peers.some(
@@ -166,8 +195,9 @@ export class Daemons {
     });
   }
 
-  async #statuses(): Promise<NodeStatus[]> {
-    const running = this.#daemons.filter((daemon) => daemon.process !== null);
+  /** What every running node that is not paused says of itself. */
+  async statuses(): Promise<NodeStatus[]> {
+    const running = this.#daemons.filter((one) => one.process !== null && !one.isPaused);
     const answers = await Promise.allSettled(running.map(({ id }) => this.status(id)));
     return answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
   }
@@ -201,6 +231,17 @@ export async function eventually<T>(
     await pause(10);
   }
   throw new Error(`waited ${timeoutMs} ms for ${what}`);
+}
+
+function newDaemon(directory: string, id: string, port: number): Daemon {
+  return {
+    id,
+    address: `127.0.0.1:${port}`,
+    dataDirectory: join(directory, id),
+    logFile: join(directory, `${id}.log`),
+    process: null,
+    isPaused: false,
+  };
 }
 
 /** Ports that nobody listened on a moment ago. */
