@@ -15,6 +15,7 @@ const STATE_TONES: Readonly<Record<LocalNodeReport["state"], Tone>> = {
 /** Why a node is down, as far as this machine knows. */
 function describeState(node: LocalNodeReport): string {
   if (node.state !== "down") return node.state;
+  if (node.dataLost) return `down (its data is gone: quorate member replace ${node.id})`;
   if (node.run === null) return "never started";
   if (node.run.lastExit !== null) return `down (${node.run.lastExit.reason})`;
   return node.pidRecycled ? "down (its pid is another program's now)" : "down (ended by itself)";
@@ -103,6 +104,7 @@ export function processFields(node: LocalNodeReport): JsonValue {
     bootId: node.run?.bootId ?? null,
     startedAt: node.run?.startedAt ?? null,
     lastExit: lastExitFields(node),
+    dataLost: node.dataLost,
     dataDirectory: node.dataDirectory,
     logPath: node.logPath,
   };
