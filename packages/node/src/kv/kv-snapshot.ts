@@ -181,7 +181,7 @@ function writeKey(block: BlockBuilder, record: RecordView): void {
   setSafeInteger(view, at + 7, record.createRevision);
   setSafeInteger(view, at + 15, record.modRevision);
   setSafeInteger(view, at + 23, record.version);
-  block.setText(at + KEY_RECORD_BYTES, key);
+  block.setBytes(at + KEY_RECORD_BYTES, key);
   block.setBytes(at + KEY_RECORD_BYTES + key.length, value);
 }
 

@@ -1,22 +1,24 @@
+import { getRandomValues } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { KeyValue } from "@quorate/wire";
+import type { HashSeed } from "./key-hash.ts";
+import { keyHash } from "./key-hash.ts";
+import { KeyIndex } from "./key-index.ts";
 import type { SlotFields } from "./slot-table.ts";
 import { SlotTable } from "./slot-table.ts";
 import type { StateHash } from "./state-hash.ts";
 import { ValueSlabs } from "./value-slabs.ts";
 
-const SHARDS = 256;
 const RECORD_MEMBER = 0;
 
 /** A record as it lies in the store. */
 export interface RecordView extends SlotFields {
-  /** One character a byte. */
-  readonly key: string;
-  /** A view: it holds until the next change of any record. */
+  /** Views: they hold until the next change of any record. */
+  readonly key: Uint8Array;
   readonly value: Uint8Array;
 }
 
-/** What a change did: the revision that created the key, and whether this change did. */
+/** The revisions that a record of a snapshot has. */
 export interface StoredRevisions {
   readonly createRevision: number;
   readonly modRevision: number;
@@ -24,11 +26,10 @@ export interface StoredRevisions {
 }
 
 /**
- * The records by key. A map with a million keys stops everything for as long as it takes to grow;
- * 256 maps that share the keys grow one at a time. They hold numbers; the rest is off the heap.
+ * The records by key. Everything of them lies outside the JavaScript heap, and grows in parts: a
+ * million records are a few hundred objects to the garbage collector.
  */
 export class RecordStore {
-  readonly #shards: Map<string, number>[] = Array.from({ length: SHARDS }, () => new Map());
   readonly #slots = new SlotTable();
   readonly #values: ValueSlabs = new ValueSlabs({
     locationOf: (slot) => this.#slots.locationOf(slot),
@@ -36,6 +37,12 @@ export class RecordStore {
       this.#slots.setLocation(slot, location);
     },
   });
+  readonly #index: KeyIndex = new KeyIndex({
+    hashOf: (slot) => this.#slots.hashOf(slot),
+    hasKey: (slot, key) => this.#values.hasKey(this.#slots.locationOf(slot), key),
+  });
+  /** It decides where the index has a key and nothing else: states are equal without it. */
+  readonly #seed: HashSeed = newSeed();
   readonly #hash: StateHash;
   #keyCount = 0;
   #payloadBytes = 0;
@@ -58,7 +65,7 @@ export class RecordStore {
 
   /** Memory outside the JavaScript heap. */
   get reservedBytes(): number {
-    return this.#slots.reservedBytes + this.#values.reservedBytes;
+    return this.#slots.reservedBytes + this.#values.reservedBytes + this.#index.reservedBytes;
   }
 
   /** Slots from 0 to below this may hold records. */
@@ -68,8 +75,8 @@ export class RecordStore {
 
   /** The revision of the last change of `key`; 0 where the store has no such key. */
   modRevisionOf(key: Uint8Array): number {
-    const slot = this.#shardOf(crc32(key)).get(keyText(key));
-    return slot === undefined ? 0 : this.#slots.modRevisionOf(slot);
+    const slot = this.#index.find(key, keyHash(this.#seed, key));
+    return slot < 0 ? 0 : this.#slots.modRevisionOf(slot);
   }
 
   /** The revision of the last change of the record in `slot`; null where the slot is free. */
@@ -79,8 +86,8 @@ export class RecordStore {
 
   /** A copy of what `key` holds, or null. */
   get(key: Uint8Array): KeyValue | null {
-    const slot = this.#shardOf(crc32(key)).get(keyText(key));
-    if (slot === undefined) return null;
+    const slot = this.#index.find(key, keyHash(this.#seed, key));
+    if (slot < 0) return null;
     const { createRevision, modRevision, version } = this.#slots.fieldsOf(slot);
     const value = this.#values.viewAt(this.#slots.locationOf(slot)).slice();
     return { value, createRevision, modRevision, version };
@@ -88,16 +95,17 @@ export class RecordStore {
 
   /** The record in a slot that is not free. */
   recordAt(slot: number): RecordView {
-    const value = this.#values.viewAt(this.#slots.locationOf(slot));
-    return { key: this.#slots.keyOf(slot), value, ...this.#slots.fieldsOf(slot) };
+    const location = this.#slots.locationOf(slot);
+    const [key, value] = [this.#values.keyAt(location), this.#values.viewAt(location)];
+    return { key, value, ...this.#slots.fieldsOf(slot) };
   }
 
   /** Sets `key` to a copy of `value`, as change number `revision`; returns whether it is new. */
   put(key: Uint8Array, value: Uint8Array, revision: number): boolean {
-    const keyCrc = crc32(key);
-    const slot = this.#shardOf(keyCrc).get(keyText(key));
-    if (slot === undefined) {
-      this.#add(key, keyCrc, value, {
+    const hash = keyHash(this.#seed, key);
+    const slot = this.#index.find(key, hash);
+    if (slot < 0) {
+      this.#add(key, hash, value, {
         createRevision: revision,
         modRevision: revision,
         version: 1,
@@ -110,12 +118,12 @@ export class RecordStore {
     this.#payloadBytes += value.length - this.#values.lengthAt(location);
     this.#unhash(before, key.length);
     this.#values.free(location);
-    this.#fill(slot, key.length, value, {
+    this.#fill(slot, key, value, {
       createRevision: before.createRevision,
       modRevision: revision,
       version: before.version + 1,
       valueCrc: crc32(value),
-      keyCrc,
+      keyCrc: before.keyCrc,
     });
     this.#values.compactStep();
     return false;
@@ -123,12 +131,11 @@ export class RecordStore {
 
   /** Removes `key`; returns whether there was one. */
   delete(key: Uint8Array): boolean {
-    const text = keyText(key);
-    const shard = this.#shardOf(crc32(key));
-    const slot = shard.get(text);
-    if (slot === undefined) return false;
+    const hash = keyHash(this.#seed, key);
+    const slot = this.#index.find(key, hash);
+    if (slot < 0) return false;
     this.beforeChange?.(slot);
-    shard.delete(text);
+    this.#index.remove(slot, hash);
     const location = this.#slots.locationOf(slot);
     this.#keyCount -= 1;
     this.#payloadBytes -= key.length + this.#values.lengthAt(location);
@@ -141,26 +148,35 @@ export class RecordStore {
 
   /** Adds a record of a snapshot; false: the key is there already, and nothing was done. */
   restore(key: Uint8Array, value: Uint8Array, revisions: StoredRevisions): boolean {
-    const keyCrc = crc32(key);
-    if (this.#shardOf(keyCrc).has(keyText(key))) return false;
-    this.#add(key, keyCrc, value, revisions);
+    const hash = keyHash(this.#seed, key);
+    if (this.#index.find(key, hash) >= 0) return false;
+    this.#add(key, hash, value, revisions);
     return true;
   }
 
-  #add(key: Uint8Array, keyCrc: number, value: Uint8Array, revisions: StoredRevisions): void {
-    const text = keyText(key);
-    const slot = this.#slots.take(text);
-    this.#shardOf(keyCrc).set(text, slot);
+  #add(key: Uint8Array, hash: number, value: Uint8Array, revisions: StoredRevisions): void {
+    const slot = this.#slots.take();
+    this.#slots.setHash(slot, hash);
+    this.#index.add(slot, hash);
     this.#keyCount += 1;
     this.#payloadBytes += key.length + value.length;
-    this.#fill(slot, key.length, value, { ...revisions, valueCrc: crc32(value), keyCrc });
+    const checksums = { valueCrc: crc32(value), keyCrc: crc32(key) };
+    this.#fill(slot, key, value, { ...revisions, ...checksums });
   }
 
-  #fill(slot: number, keyBytes: number, value: Uint8Array, fields: SlotFields): void {
+  #fill(slot: number, key: Uint8Array, value: Uint8Array, fields: SlotFields): void {
     const { createRevision, modRevision, version, valueCrc, keyCrc } = fields;
     this.#slots.setFields(slot, fields);
-    this.#slots.setLocation(slot, this.#values.store(slot, value));
-    this.#hash.add(RECORD_MEMBER, keyCrc, keyBytes, valueCrc, createRevision, modRevision, version);
+    this.#slots.setLocation(slot, this.#values.store(slot, key, value));
+    this.#hash.add(
+      RECORD_MEMBER,
+      keyCrc,
+      key.length,
+      valueCrc,
+      createRevision,
+      modRevision,
+      version,
+    );
   }
 
   #unhash(fields: SlotFields, keyBytes: number): void {
@@ -175,15 +191,9 @@ export class RecordStore {
       version,
     );
   }
-
-  #shardOf(keyCrc: number): Map<string, number> {
-    const shard = this.#shards[keyCrc % SHARDS];
-    if (shard === undefined) throw new RangeError("a checksum is a whole number");
-    return shard;
-  }
 }
 
-/** The bytes as characters (latin1): equal bytes are equal strings. */
-function keyText(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+function newSeed(): HashSeed {
+  const [first = 0, second = 0] = getRandomValues(new Int32Array(2));
+  return [first, second];
 }

@@ -1,15 +1,9 @@
 import { assert } from "../raft/index.ts";
 
 const CHUNK_SLOTS = 1 << 14;
-/** f64 createRevision, modRevision, version, location; u32 CRC of the value, u32 of the key. */
-const SLOT_BYTES = 40;
+/** f64 createRevision, modRevision, version, location; u32 CRC of the value, of the key; u32 hash. */
+const SLOT_BYTES = 44;
 const NONE = -1;
-
-interface Chunk {
-  readonly view: DataView;
-  /** Empty string: the slot is free. */
-  readonly keys: string[];
-}
 
 /** The numbers of one record. */
 export interface SlotFields {
@@ -26,7 +20,7 @@ export interface SlotFields {
  * 0 on, and a freed slot is used again. It grows by chunks: nothing is ever copied to grow.
  */
 export class SlotTable {
-  readonly #chunks: Chunk[] = [];
+  readonly #chunks: DataView[] = [];
   #slotCount = 0;
   /** Free slots are a list through their first field. */
   #firstFree = NONE;
@@ -36,42 +30,43 @@ export class SlotTable {
     return this.#slotCount;
   }
 
-  /** Memory of the chunks, without the keys. */
   get reservedBytes(): number {
     return this.#chunks.length * CHUNK_SLOTS * SLOT_BYTES;
   }
 
-  /** Takes a slot for `key`. Its numbers are not set yet; its location is none. */
-  take(key: string): number {
+  /** Takes a slot. Its numbers are not set yet; its location is none. */
+  take(): number {
     let slot = this.#firstFree;
     if (slot === NONE) {
       slot = this.#slotCount;
       this.#slotCount += 1;
-      if (slot % CHUNK_SLOTS === 0) this.#chunks.push(newChunk());
+      if (slot % CHUNK_SLOTS === 0)
+        this.#chunks.push(new DataView(new ArrayBuffer(CHUNK_SLOTS * SLOT_BYTES)));
     } else {
-      this.#firstFree = this.#chunk(slot).view.getFloat64(place(slot));
+      this.#firstFree = this.#chunk(slot).getFloat64(place(slot));
     }
-    const chunk = this.#chunk(slot);
-    chunk.keys[slot % CHUNK_SLOTS] = key;
-    chunk.view.setFloat64(place(slot) + 24, NONE);
+    this.#chunk(slot).setFloat64(place(slot) + 24, NONE);
     return slot;
   }
 
   free(slot: number): void {
     const chunk = this.#chunk(slot);
-    chunk.keys[slot % CHUNK_SLOTS] = "";
-    chunk.view.setFloat64(place(slot), this.#firstFree);
-    chunk.view.setFloat64(place(slot) + 24, NONE);
+    chunk.setFloat64(place(slot), this.#firstFree);
+    chunk.setFloat64(place(slot) + 24, NONE);
     this.#firstFree = slot;
   }
 
-  /** The key in a slot; empty where the slot is free. */
-  keyOf(slot: number): string {
-    return this.#chunk(slot).keys[slot % CHUNK_SLOTS] ?? "";
+  /** The hash that the record's key is found by. */
+  hashOf(slot: number): number {
+    return this.#chunk(slot).getUint32(place(slot) + 40);
+  }
+
+  setHash(slot: number, hash: number): void {
+    this.#chunk(slot).setUint32(place(slot) + 40, hash);
   }
 
   fieldsOf(slot: number): SlotFields {
-    const { view } = this.#chunk(slot);
+    const view = this.#chunk(slot);
     const at = place(slot);
     return {
       createRevision: view.getFloat64(at),
@@ -83,7 +78,7 @@ export class SlotTable {
   }
 
   setFields(slot: number, fields: SlotFields): void {
-    const { view } = this.#chunk(slot);
+    const view = this.#chunk(slot);
     const at = place(slot);
     view.setFloat64(at, fields.createRevision);
     view.setFloat64(at + 8, fields.modRevision);
@@ -93,30 +88,23 @@ export class SlotTable {
   }
 
   modRevisionOf(slot: number): number {
-    return this.#chunk(slot).view.getFloat64(place(slot) + 8);
+    return this.#chunk(slot).getFloat64(place(slot) + 8);
   }
 
-  /** Where the value lies; -1 while there is none. */
+  /** Where key and value lie; -1: the slot is free. */
   locationOf(slot: number): number {
-    return this.#chunk(slot).view.getFloat64(place(slot) + 24);
+    return this.#chunk(slot).getFloat64(place(slot) + 24);
   }
 
   setLocation(slot: number, location: number): void {
-    this.#chunk(slot).view.setFloat64(place(slot) + 24, location);
+    this.#chunk(slot).setFloat64(place(slot) + 24, location);
   }
 
-  #chunk(slot: number): Chunk {
+  #chunk(slot: number): DataView {
     const chunk = this.#chunks[slot >>> 14];
     assert(chunk !== undefined, "no record has this slot");
     return chunk;
   }
-}
-
-function newChunk(): Chunk {
-  return {
-    view: new DataView(new ArrayBuffer(CHUNK_SLOTS * SLOT_BYTES)),
-    keys: Array.from<string>({ length: CHUNK_SLOTS }).fill(""),
-  };
 }
 
 function place(slot: number): number {

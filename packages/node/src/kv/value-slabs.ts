@@ -4,8 +4,8 @@ import { assert } from "../raft/index.ts";
 export const SLAB_BYTES: number = 1024 * 1024;
 /** What needs more than this, header included, has a slab of its own, of its exact size. */
 const SHARED_MAX_BYTES = 64 * 1024;
-/** Before each value: u32 slot of its record, u32 length in bytes. */
-const HEADER_BYTES = 8;
+/** Before each pair: u32 slot of its record, u32 length of the key, u32 length of the value. */
+const HEADER_BYTES = 12;
 /** Empty slabs that are kept for the next values instead of given back. */
 const SPARES_MAX = 4;
 /** One step of compaction looks at no more values, and copies about no more bytes, than this. */
@@ -30,9 +30,9 @@ interface Slab {
 }
 
 /**
- * Values outside the JavaScript heap: the garbage collector sees one object for a mebibyte of
- * them. A value is addressed by a number (its location), filled in one after the other, and never
- * overwritten. A slab more than half of which is dead is emptied in small steps: its living values
+ * Keys and values outside the JavaScript heap: the garbage collector sees one object for a mebibyte
+ * of them. A pair is addressed by a number (its location), filled in one after the other, and never
+ * overwritten. A slab more than half of which is dead is emptied in small steps: its living pairs
  * move to the end of the newest slab.
  */
 export class ValueSlabs {
@@ -55,14 +55,16 @@ export class ValueSlabs {
     return this.#reservedBytes;
   }
 
-  /** Stores a copy of `value` for the record in `slot`, and returns where. */
-  store(slot: number, value: Uint8Array): number {
-    const size = sizeOf(value.length);
+  /** Stores copies of the key and value of the record in `slot`, and returns where. */
+  store(slot: number, key: Uint8Array, value: Uint8Array): number {
+    const size = sizeOf(key.length + value.length);
     const slab = this.#slabFor(size);
     const offset = slab.end;
     slab.view.setUint32(offset, slot);
-    slab.view.setUint32(offset + 4, value.length);
-    slab.bytes.set(value, offset + HEADER_BYTES);
+    slab.view.setUint32(offset + 4, key.length);
+    slab.view.setUint32(offset + 8, value.length);
+    slab.bytes.set(key, offset + HEADER_BYTES);
+    slab.bytes.set(value, offset + HEADER_BYTES + key.length);
     slab.end += size;
     slab.liveBytes += size;
     return slab.number * SLAB_BYTES + offset;
@@ -70,21 +72,39 @@ export class ValueSlabs {
 
   /** Length of the value at `location`, in bytes. */
   lengthAt(location: number): number {
-    return this.#slabAt(location).view.getUint32((location % SLAB_BYTES) + 4);
+    return this.#slabAt(location).view.getUint32((location % SLAB_BYTES) + 8);
   }
 
   /** The value at `location`: a view that holds until the next change of any value. */
   viewAt(location: number): Uint8Array {
     const slab = this.#slabAt(location);
     const offset = location % SLAB_BYTES;
+    const start = offset + HEADER_BYTES + slab.view.getUint32(offset + 4);
+    return slab.bytes.subarray(start, start + slab.view.getUint32(offset + 8));
+  }
+
+  /** The key at `location`: a view that holds until the next change. */
+  keyAt(location: number): Uint8Array {
+    const slab = this.#slabAt(location);
+    const offset = location % SLAB_BYTES;
     const start = offset + HEADER_BYTES;
     return slab.bytes.subarray(start, start + slab.view.getUint32(offset + 4));
   }
 
-  /** The value at `location` is not needed any more. */
+  /** Whether the key at `location` is `key`. */
+  hasKey(location: number, key: Uint8Array): boolean {
+    const { bytes, view } = this.#slabAt(location);
+    const offset = location % SLAB_BYTES;
+    if (view.getUint32(offset + 4) !== key.length) return false;
+    const start = offset + HEADER_BYTES;
+    for (let at = 0; at < key.length; at++) if (bytes[start + at] !== key[at]) return false;
+    return true;
+  }
+
+  /** The pair at `location` is not needed any more. */
   free(location: number): void {
     const slab = this.#slabAt(location);
-    slab.liveBytes -= sizeOf(slab.view.getUint32((location % SLAB_BYTES) + 4));
+    slab.liveBytes -= sizeAt(slab, location % SLAB_BYTES);
     if (slab !== this.#current) this.#judge(slab);
   }
 
@@ -97,11 +117,12 @@ export class ValueSlabs {
       const offset = this.#scanOffset;
       assert(offset < slab.end, "a slab has fewer living bytes than were counted");
       const slot = slab.view.getUint32(offset);
-      const size = sizeOf(slab.view.getUint32(offset + 4));
+      const size = sizeAt(slab, offset);
       const location = slab.number * SLAB_BYTES + offset;
       this.#scanOffset += size;
       if (this.#owner.locationOf(slot) !== location) continue;
-      this.#owner.moved(slot, this.store(slot, this.viewAt(location)));
+      const moved = this.store(slot, this.keyAt(location), this.viewAt(location));
+      this.#owner.moved(slot, moved);
       slab.liveBytes -= size;
       bytesLeft -= size;
     }
@@ -157,7 +178,11 @@ export class ValueSlabs {
   }
 }
 
-function sizeOf(valueBytes: number): number {
-  // Whole steps of eight bytes keep every header aligned.
-  return (HEADER_BYTES + valueBytes + 7) & ~7;
+function sizeOf(pairBytes: number): number {
+  // Whole steps of four bytes keep every header aligned.
+  return (HEADER_BYTES + pairBytes + 3) & ~3;
+}
+
+function sizeAt({ view }: Slab, offset: number): number {
+  return sizeOf(view.getUint32(offset + 4) + view.getUint32(offset + 8));
 }
