@@ -82,6 +82,8 @@ export function compactLog(state: RaftState, index: LogIndex): SnapshotPoint | n
   const term = state.log.termAt(index);
   assert(term !== null, `a snapshot at ${index}, which is not in the log`);
   const { configuration, index: configurationIndex } = state.configurations.at(index);
+  // Added later than this, it never saw the members at that point, which the bootstrap named.
+  if (configuration.voters.length === 0) return null;
   const point = {
     lastIncludedIndex: index,
     lastIncludedTerm: term,

@@ -153,7 +153,10 @@ export class RaftCore {
     return commitIndex >= leader.noopIndex ? commitIndex : null;
   }
 
-  /** The state at `index` is in a durable file: compacts the log. Null: an older or the same one. */
+  /**
+   * The state at `index` is in a durable file: compacts the log. Null: the file is of no use, as it
+   * is not newer than the last, or from before this server knew the members.
+   */
   snapshotTaken(index: LogIndex): SnapshotPoint | null {
     return compactLog(this.#state, index);
   }

@@ -1,8 +1,16 @@
 import assert from "node:assert/strict";
-import type { LogEntry, LogIndex, NodeId, RequestId, Term } from "@quorate/wire";
+import type { InstallSnapshot, LogEntry, LogIndex, NodeId, RequestId, Term } from "@quorate/wire";
 import { configurationOf } from "@quorate/wire";
-import type { Envelope, HardState, RaftConfig, RaftView } from "../../src/raft/index.ts";
+import type {
+  Envelope,
+  Output,
+  RaftConfig,
+  RaftView,
+  SnapshotChunk,
+  SnapshotPoint,
+} from "../../src/raft/index.ts";
 import { checkState, checkTransition, RaftCore } from "../../src/raft/index.ts";
+import { ClusterDisk } from "./cluster-disk.ts";
 import { CODEC, logOf, TICKS } from "./server-under-test.ts";
 
 type Address = { readonly from: NodeId; readonly to: NodeId };
@@ -11,11 +19,16 @@ export type Posted = Envelope & Address;
 interface Server {
   core: RaftCore;
   isUp: boolean;
-  /** What would survive a power cut. */
-  disk: { hardState: HardState; entries: LogEntry[] };
+  readonly disk: ClusterDisk;
   inFlight: { sequence: number; write: () => void } | null;
   held: (Posted & { readonly afterSequence: number })[];
   readonly applied: LogEntry[];
+  /** The newest snapshot: what this server sends. */
+  snapshot: SnapshotPoint;
+  /** Snapshots that have arrived, whole, and are being stored. */
+  arrived: SnapshotChunk[];
+  /** Installed, and being taken in by the state machine. */
+  restoring: SnapshotPoint | null;
   readonly answeredReads: Map<RequestId, LogIndex>;
   readonly abortedReads: RequestId[];
 }
@@ -23,6 +36,8 @@ interface Server {
 export interface ClusterStart {
   /** Term of each entry of each server's log, by name: a figure of the paper can be set up. */
   readonly logs: Readonly<Record<NodeId, readonly Term[]>>;
+  /** Who votes at the start, all if not told; the others wait to be added. */
+  readonly voters?: readonly NodeId[];
   readonly currentTerms?: Readonly<Record<NodeId, Term>>;
   readonly config?: Partial<RaftConfig>;
   /**
@@ -40,6 +55,8 @@ export class Cluster {
   readonly ids: readonly NodeId[];
   /** Sent and not delivered yet, oldest first. */
   network: Posted[] = [];
+  /** Snapshots that were installed anywhere. */
+  installs = 0;
   readonly #servers: Map<NodeId, Server> = new Map();
   readonly #start: ClusterStart;
   readonly #leaders: Map<Term, NodeId> = new Map();
@@ -52,7 +69,10 @@ export class Cluster {
     for (const [id, terms] of Object.entries(start.logs)) {
       const entries = logOf(terms);
       const currentTerm = start.currentTerms?.[id] ?? entries.at(-1)?.term ?? 0;
-      const disk = { hardState: { currentTerm, votedFor: null, commitIndex: 0 }, entries };
+      const hardState = { currentTerm, votedFor: null, commitIndex: 0 };
+      const all = start.voters ?? this.ids;
+      const voters = all.includes(id) ? all : [];
+      const disk = new ClusterDisk(hardState, entries, configurationOf({ voters }));
       this.#servers.set(id, {
         core: this.#coreFrom(id, disk),
         isUp: true,
@@ -60,6 +80,9 @@ export class Cluster {
         inFlight: null,
         held: [],
         applied: [],
+        snapshot: disk.snapshot,
+        arrived: [],
+        restoring: null,
         answeredReads: new Map(),
         abortedReads: [],
       });
@@ -126,12 +149,55 @@ export class Cluster {
     this.step(id, (core) => core.persisted(inFlight.sequence));
   }
 
+  /** Whether a snapshot is being stored or restored. */
+  isInstalling(id: NodeId): boolean {
+    const { arrived, restoring } = this.#server(id);
+    return arrived.length > 0 || restoring !== null;
+  }
+
+  /** The oldest snapshot that arrived is stored and durable, or the one installed is restored. */
+  finishInstalling(id: NodeId): void {
+    const server = this.#server(id);
+    const { restoring } = server;
+    if (restoring === null) {
+      const chunk = server.arrived.shift();
+      assert(chunk !== undefined, `${id} installs nothing`);
+      this.step(id, (core) => core.snapshotReceived(chunk));
+      return;
+    }
+    server.restoring = null;
+    this.#restore(id, server, restoring);
+    this.step(id, (core) => core.pauseApplying(false));
+  }
+
+  /** A snapshot of what was applied is durable; false: there is nothing new to take one of. */
+  compact(id: NodeId): boolean {
+    const server = this.#server(id);
+    if (server.restoring !== null) return false;
+    const point = this.step(id, (core) => core.snapshotTaken(server.applied.length));
+    if (point !== null) server.snapshot = point;
+    return point !== null;
+  }
+
+  /** Sends the newest snapshot, in one piece, to each follower that still waits for one. */
+  sendSnapshots(id: NodeId): void {
+    for (const peer of this.view(id).peers) {
+      const isSent = this.network.some(
+        ({ from, to, message }) =>
+          from === id && to === peer.id && message.type === "InstallSnapshot",
+      );
+      if (peer.state === "snapshot" && !isSent) this.#sendSnapshot(id, peer.id);
+    }
+  }
+
   /** The process is gone; what was not durable is lost. */
   crash(id: NodeId): void {
     const server = this.#server(id);
     server.isUp = false;
     server.inFlight = null;
     server.held = [];
+    server.arrived = [];
+    server.restoring = null;
   }
 
   restart(id: NodeId): void {
@@ -140,6 +206,8 @@ export class Cluster {
     server.isUp = true;
     server.core = this.#coreFrom(id, server.disk);
     server.applied.length = 0;
+    server.snapshot = server.disk.snapshot;
+    this.#restore(id, server, server.snapshot);
     this.step(id, () => undefined);
   }
 
@@ -163,8 +231,10 @@ export class Cluster {
   settle(): void {
     for (let steps = 0; steps < 100_000; steps += 1) {
       const writer = this.ids.find((id) => this.isUp(id) && this.hasWrite(id));
+      const installer = this.ids.find((id) => this.isUp(id) && this.isInstalling(id));
       const posted = this.network[0];
       if (writer !== undefined) this.finishWrite(writer);
+      else if (installer !== undefined) this.finishInstalling(installer);
       else if (posted !== undefined) this.deliver(posted);
       else return;
     }
@@ -174,7 +244,11 @@ export class Cluster {
   /** Lets time pass for one server, or for all that run. */
   tick(count: number, ids: readonly NodeId[] = this.ids): void {
     for (let done = 0; done < count; done += 1) {
-      for (const id of ids) if (this.isUp(id)) this.step(id, (core) => core.tick());
+      for (const id of ids) {
+        if (!this.isUp(id)) continue;
+        this.step(id, (core) => core.tick());
+        this.sendSnapshots(id);
+      }
       this.settle();
     }
   }
@@ -207,7 +281,7 @@ export class Cluster {
     return server;
   }
 
-  #coreFrom(id: NodeId, disk: Server["disk"]): RaftCore {
+  #coreFrom(id: NodeId, disk: ClusterDisk): RaftCore {
     const config: RaftConfig = {
       nodeId: id,
       ...TICKS,
@@ -220,21 +294,9 @@ export class Cluster {
       leaseReads: false,
       ...this.#start.config,
     };
-    const configuration = configurationOf({ voters: this.ids });
     return new RaftCore(
       config,
-      {
-        hardState: { ...disk.hardState },
-        entries: [...disk.entries],
-        snapshot: {
-          lastIncludedIndex: 0,
-          lastIncludedTerm: 0,
-          configuration,
-          configurationIndex: 0,
-        },
-        beforeFirst: { index: 0, term: 0 },
-        voteFloor: null,
-      },
+      disk.recovered(),
       { below: this.#start.below ?? ((exclusiveMax) => exclusiveMax - 1) },
       CODEC,
     );
@@ -247,15 +309,10 @@ export class Cluster {
     const { persist } = output;
     if (persist !== null) {
       assert.equal(server.inFlight, null, "a batch is handed out while one is in flight");
-      const write = (): void => {
-        if (persist.hardState !== null) server.disk.hardState = persist.hardState;
-        const first = persist.entries[0];
-        if (first === undefined) return;
-        server.disk.entries.length = first.index - 1;
-        server.disk.entries.push(...persist.entries);
-      };
+      const write = (): void => server.disk.write(persist);
       server.inFlight = { sequence: persist.sequence, write };
     }
+    this.#takeSnapshots(id, server, output);
     for (const entry of output.committedEntries) this.#apply(id, server, entry);
     for (const { requestId, readIndex } of output.readStates) {
       server.answeredReads.set(requestId, readIndex);
@@ -263,8 +320,45 @@ export class Cluster {
     server.abortedReads.push(...output.abortedReads);
   }
 
+  #takeSnapshots(id: NodeId, server: Server, output: Output): void {
+    server.arrived.push(...output.snapshotChunks);
+    for (const to of output.snapshotsToSend) this.#sendSnapshot(id, to);
+    if (output.installed === null) return;
+    this.installs += 1;
+    server.snapshot = output.installed;
+    server.restoring = output.installed;
+    server.core.pauseApplying(true);
+  }
+
+  #sendSnapshot(from: NodeId, to: NodeId): void {
+    const { lastIncludedIndex, lastIncludedTerm } = this.#server(from).snapshot;
+    const message: InstallSnapshot = {
+      type: "InstallSnapshot",
+      term: this.view(from).currentTerm,
+      leaderId: from,
+      ...this.#server(from).snapshot,
+      snapshotId: `${lastIncludedIndex}-${lastIncludedTerm}`,
+      totalBytes: 1,
+      offset: 0,
+      data: new Uint8Array(1),
+      done: true,
+    };
+    this.network.push({ from, to, message });
+  }
+
+  /** The state at a point is what any server had applied there: State Machine Safety. */
+  #restore(id: NodeId, server: Server, point: SnapshotPoint): void {
+    const { lastIncludedIndex, lastIncludedTerm } = point;
+    assert.ok(lastIncludedIndex >= server.applied.length, `${id} restores an older state`);
+    assert.ok(lastIncludedIndex <= this.#committed.length, `${id} restores what nobody applied`);
+    const last = this.#committed[lastIncludedIndex - 1];
+    assert.equal(lastIncludedTerm, last?.term ?? 0, `${id} restores another history`);
+    server.applied.splice(0, Infinity, ...this.#committed.slice(0, lastIncludedIndex));
+  }
+
   /** State Machine Safety: no two servers apply different entries at an index (Figure 3). */
   #apply(id: NodeId, server: Server, entry: LogEntry): void {
+    assert.equal(server.restoring, null, `${id} applies while it restores a snapshot`);
     assert.equal(entry.index, server.applied.length + 1, `${id} applies out of order`);
     server.applied.push(entry);
     const known = this.#committed[entry.index - 1];
@@ -278,7 +372,7 @@ export class Cluster {
     const other = this.#leaders.get(view.currentTerm);
     assert.equal(other, undefined, `${id} and ${other ?? ""} lead term ${view.currentTerm}`);
     this.#leaders.set(view.currentTerm, id);
-    for (const entry of this.#committed) {
+    for (const entry of this.#committed.slice(view.firstLogIndex - 1)) {
       assert.deepEqual(this.core(id).entryAt(entry.index), entry, `${id} lacks a committed entry`);
     }
   }
@@ -291,10 +385,11 @@ export class Cluster {
   }
 
   #checkPair(one: NodeId, other: NodeId): void {
+    const from = Math.max(this.view(one).firstLogIndex, this.view(other).firstLogIndex);
     let index = Math.min(this.view(one).lastLogIndex, this.view(other).lastLogIndex);
     const [a, b] = [this.core(one), this.core(other)];
-    while (index > 0 && a.termAt(index) !== b.termAt(index)) index -= 1;
-    for (; index > 0; index -= 1) {
+    while (index >= from && a.termAt(index) !== b.termAt(index)) index -= 1;
+    for (; index >= from; index -= 1) {
       assert.deepEqual(a.entryAt(index), b.entryAt(index), `${one} and ${other} at ${index}`);
     }
   }
