@@ -1,6 +1,9 @@
 import type { LogIndex, Term } from "@quorate/wire";
 
-/** Names a snapshot's bytes: two servers' snapshots of one index hold the same state in other bytes. */
+/**
+ * Names a snapshot's bytes: two servers' snapshots of one index hold the same state, perhaps in
+ * other bytes. Equal ids mean equal bytes, so a receiver can go on with another sender of them.
+ */
 export interface SnapshotName {
   readonly lastIncludedIndex: LogIndex;
   readonly lastIncludedTerm: Term;
@@ -9,6 +12,7 @@ export interface SnapshotName {
 
 /** A snapshot file that is being written. Calls wait for the `done` of the one before. */
 export interface SnapshotWriter {
+  /** Its `snapshotId` is empty before the `done` of {@link finish}: it depends on the bytes. */
   readonly name: SnapshotName;
   /** Appends bytes, off the loop. */
   write(chunk: Uint8Array, done: () => void): void;
@@ -26,6 +30,7 @@ export interface SnapshotReceiver {
   write(chunk: Uint8Array, done: () => void): void;
   /** All bytes are there: makes them durable and checks them. Not sound: the file is gone. */
   finish(done: (isSound: boolean) => void): void;
+  /** Stops. What is stored stays for a receiver of the same bytes, until others are received. */
   abort(): void;
 }
 

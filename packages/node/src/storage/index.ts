@@ -4,6 +4,7 @@ export type { LockHolder, LockState } from "./directory-lock.ts";
 export { readLock } from "./directory-lock.ts";
 export type { OpenStorageOptions } from "./open-storage.ts";
 export { openStorage } from "./open-storage.ts";
+export type { FileSnapshotStore } from "./snapshot-store.ts";
 export type { SqliteStorage } from "./sqlite-storage.ts";
 export type { StorageErrorCode } from "./storage-error.ts";
 export { STORAGE_ERROR_CODES, StorageError } from "./storage-error.ts";

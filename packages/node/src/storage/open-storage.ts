@@ -7,7 +7,8 @@ import type { LogEntry } from "@quorate/wire";
 
 import { removeUnfinishedBootstraps } from "./bootstrap-directory.ts";
 import { DirectoryLock, lockedError } from "./directory-lock.ts";
-import { DATABASE_FILE } from "./schema.ts";
+import { findSnapshots } from "./find-snapshots.ts";
+import { DATABASE_FILE, SNAPSHOTS_FOLDER } from "./schema.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
 import type { OpenedDirectory } from "./sqlite-storage.ts";
 import { fromErrorRecord, StorageError } from "./storage-error.ts";
@@ -44,7 +45,10 @@ export async function openStorage(options: OpenStorageOptions): Promise<SqliteSt
     sizeMaxBytes: options.sizeMaxBytes ?? null,
   });
   try {
-    const opened = await readDirectory(worker);
+    const read = await readDirectory(worker);
+    const snapshotsFolder = join(directory, SNAPSHOTS_FOLDER);
+    const snapshots = await findSnapshots(snapshotsFolder, read.recovered.snapshot);
+    const opened = { ...read, snapshotsFolder, snapshots };
     const lock = await DirectoryLock.announce(directory, opened.identity);
     return new SqliteStorage(worker, opened, lock, options.onFailure);
   } catch (error) {
@@ -53,6 +57,8 @@ export async function openStorage(options: OpenStorageOptions): Promise<SqliteSt
     throw isLocked ? await lockedError(directory) : error;
   }
 }
+
+type ReadDatabase = Omit<OpenedDirectory, "snapshots" | "snapshotsFolder">;
 
 function refuseUnbootstrapped(directory: string): void {
   if (fs.existsSync(join(directory, DATABASE_FILE))) return;
@@ -72,8 +78,8 @@ function startThread(options: StorageThreadOptions): Worker {
   return new Worker(entryPoint, { name: "storage", workerData: options });
 }
 
-function readDirectory(worker: Worker): Promise<OpenedDirectory> {
-  const { promise, resolve: fulfil, reject } = Promise.withResolvers<OpenedDirectory>();
+function readDirectory(worker: Worker): Promise<ReadDatabase> {
+  const { promise, resolve: fulfil, reject } = Promise.withResolvers<ReadDatabase>();
   const entries: LogEntry[] = [];
   const onExit = (): void => reject(new Error("the storage thread ended before it was open"));
   const onReport = (report: StorageReport): void => {

@@ -8,6 +8,9 @@ import { assert } from "../raft/index.ts";
 import type { PersistBatch, RecoveredState } from "../raft/index.ts";
 import { BatchOrder } from "./batch-order.ts";
 import type { DirectoryLock } from "./directory-lock.ts";
+import { SnapshotDisk } from "./snapshot-disk.ts";
+import { FileSnapshotStore } from "./snapshot-store.ts";
+import type { FoundSnapshots } from "./snapshot-store.ts";
 import { fromErrorRecord } from "./storage-error.ts";
 import type {
   DirectoryIdentity,
@@ -27,6 +30,8 @@ export interface OpenedDirectory {
   readonly addresses: readonly (readonly [NodeId, string])[];
   readonly peers: readonly (readonly [NodeId, PeerIdentity])[];
   readonly warning: string | null;
+  readonly snapshotsFolder: string;
+  readonly snapshots: FoundSnapshots;
   readonly recovered: RecoveredState;
   readonly sizeBytes: number;
 }
@@ -37,6 +42,9 @@ export class SqliteStorage implements Storage {
   readonly recovered: RecoveredState;
   /** Damage that this start found and cut off, as one sentence for people; null: none. */
   readonly warning: string | null;
+  /** The files that batches with a `snapshot` switch to. Closed with the storage. */
+  readonly snapshots: FileSnapshotStore;
+  readonly #disk: SnapshotDisk;
   readonly #peers: Map<NodeId, PeerIdentity>;
   readonly #addresses: Map<NodeId, string>;
   readonly #worker: Worker;
@@ -67,6 +75,8 @@ export class SqliteStorage implements Storage {
     this.#worker = worker;
     this.#lock = lock;
     this.#onFailure = onFailure;
+    this.#disk = new SnapshotDisk(opened.snapshotsFolder, (error) => this.#fail(error));
+    this.snapshots = new FileSnapshotStore(this.#disk, opened.snapshots);
     worker.on("message", (report: StorageReport) => this.#onReport(report));
     worker.on("error", (error) => this.#fail(asError(error)));
     worker.on("exit", () => this.#onExit());
@@ -79,8 +89,13 @@ export class SqliteStorage implements Storage {
 
   persist(batch: PersistBatch, done: () => void): void {
     this.#order.check(batch);
+    const point = batch.snapshot?.point;
+    assert(point === undefined || this.snapshots.holds(point), "the snapshot's file is not there");
     const records = batch.entries.length > 0 ? encodeEntries(batch.entries) : null;
-    const ticket = this.#nextTicket(done);
+    const ticket = this.#nextTicket(() => {
+      if (point !== undefined) this.snapshots.switched(point);
+      done();
+    });
     const { hardState, snapshot = null, clearsVoteFloor = false } = batch;
     this.#request({ kind: "persist", ticket, hardState, records, snapshot, clearsVoteFloor });
   }
@@ -114,7 +129,7 @@ export class SqliteStorage implements Storage {
    * stored stays readable.
    */
   state(): "ok" | "full" {
-    return this.#isFull ? "full" : "ok";
+    return this.#isFull || this.#disk.isFull ? "full" : "ok";
   }
 
   /** Sets `sizeMaxBytes` anew; what found no room is tried again at once. */
@@ -130,12 +145,16 @@ export class SqliteStorage implements Storage {
   async close(): Promise<void> {
     assert(this.#state !== "closing", "storage is closed once");
     await this.#lock.release();
-    if (this.#state === "failed") return;
+    if (this.#state === "failed") {
+      await this.snapshots.close();
+      return;
+    }
     this.#state = "closing";
     await new Promise<void>((resolveClosed) => {
       this.#finishClosing = resolveClosed;
       this.#request({ kind: "close" });
     });
+    await this.snapshots.close();
   }
 
   #nextTicket(done: () => void): number {
@@ -190,6 +209,7 @@ export class SqliteStorage implements Storage {
   #fail(error: Error): void {
     if (this.#state === "failed") return;
     this.#state = "failed";
+    this.#disk.stop();
     // Not terminated: SQLite would then close the database, and write to a disk that failed.
     this.#worker.unref();
     this.#waiting.length = 0;
