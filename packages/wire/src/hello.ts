@@ -1,4 +1,4 @@
-import type { ClusterId, Incarnation, NodeId } from "./ids.ts";
+import type { ClusterId, Incarnation, LogIndex, NodeId } from "./ids.ts";
 
 /** The version of the protocol that this code speaks (docs/protocol.md). */
 export const PROTOCOL_VERSION = 1;
@@ -32,6 +32,11 @@ export interface Hello {
    * that of a restored or copied directory. Null from a client.
    */
   readonly bootNumber: number | null;
+  /**
+   * Index of the newest configuration that the sender knows to be committed: a node that is behind
+   * lets in a member that it does not know yet. Null from a client.
+   */
+  readonly configurationIndex: LogIndex | null;
 }
 
 export const HELLO_REFUSAL_CODES = [

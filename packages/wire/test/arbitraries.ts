@@ -175,6 +175,7 @@ const NODE_STATUS: Shape<NodeStatus> = {
       snapshotOffset: orNull(integer),
       snapshotBytes: orNull(integer),
       catchUpRounds: orNull(integer),
+      refusal: orNull(prose),
     }),
     { maxLength: 4 },
   ),
@@ -245,6 +246,7 @@ const nodeHello = {
   softwareVersion: name,
   capabilities: fc.array(name, { maxLength: 16 }),
   bootNumber: orNull(integer),
+  configurationIndex: orNull(integer),
 };
 
 const found = record({

@@ -33,7 +33,7 @@ export function vectorFiles(): string[] {
  * means (docs/protocol.md, "What may change").
  */
 export const laterFields: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  Hello: { bootNumber: null },
+  Hello: { bootNumber: null, configurationIndex: null },
   Get: { maxStalenessMs: null, minRevision: 0 },
   Put: { ifRevision: null, session: null },
   Delete: { ifRevision: null, session: null },
@@ -48,7 +48,12 @@ const LATER_STATUS = {
   retired: false,
   sessions: 0,
 } as const;
-const LATER_PEER = { snapshotOffset: null, snapshotBytes: null, catchUpRounds: null } as const;
+const LATER_PEER = {
+  snapshotOffset: null,
+  snapshotBytes: null,
+  catchUpRounds: null,
+  refusal: null,
+} as const;
 
 /** Names of a status that a sender may leave out. */
 export const laterStatusNames: readonly string[] = Object.keys(LATER_STATUS);
@@ -70,13 +75,13 @@ export function withLaterFields(message: WireMessage): WireMessage {
 function lists(status: Partial<NodeStatus>): Partial<NodeStatus> {
   const { members, peers } = status;
   return {
-    ...(members && {
+    ...(members !== undefined && {
       members: members.map((member) => ({
         ...member,
         role: "role" in member ? member.role : withoutRole(member),
       })),
     }),
-    ...(peers && { peers: peers.map((peer) => ({ ...LATER_PEER, ...peer })) }),
+    ...(peers !== undefined && { peers: peers.map((peer) => ({ ...LATER_PEER, ...peer })) }),
   };
 }
 

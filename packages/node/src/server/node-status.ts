@@ -13,6 +13,9 @@ import type { PeerContact } from "../transport/tcp-transport.ts";
 import type { ByteProgress, SnapshotStatus } from "./driver-outcomes.ts";
 import { roundMs } from "./latency-window.ts";
 
+/** Longest text in a message, in UTF-16 code units. */
+const REFUSAL_MAX_UNITS = 512;
+
 /** The parts of a status that do not change while a process runs. */
 export type NodeIdentity = Pick<
   NodeStatus,
@@ -54,10 +57,9 @@ export interface StatusSources {
   readonly lastApplied: number;
   readonly logTail: readonly TermRun[];
   readonly snapshots: SnapshotStatus;
-  /** Absent: as far as the core knows. */
-  readonly storageState?: StorageState;
-  /** Absent: the store keeps no sessions. */
-  readonly sessions?: number;
+  readonly storageState: StorageState;
+  /** Open in the store. */
+  readonly sessions: number;
   readonly addressOf: (id: NodeId) => string | null;
   readonly contactOf: (id: NodeId) => PeerContact;
 }
@@ -86,9 +88,9 @@ export function assembleStatus(sources: StatusSources): NodeStatus {
     configurationIndex: view.configurationIndex,
     snapshotIndex: sources.snapshots.index,
     snapshotBytes: sources.snapshots.bytes,
-    storageState: sources.storageState ?? (view.isStalled ? "stalled" : "ok"),
+    storageState: sources.storageState,
     retired: isRetired(view, identity.nodeId),
-    sessions: sources.sessions ?? 0,
+    sessions: sources.sessions,
   };
 }
 
@@ -127,21 +129,22 @@ function peerStatuses(sources: StatusSources): PeerStatus[] {
     }));
 }
 
-function contactStatus(
-  contact: PeerContact,
-): Pick<PeerStatus, "connected" | "lastContactMs" | "roundTripMs"> {
-  const { connected, lastContactMs, roundTripMs } = contact;
+type ContactStatus = Pick<PeerStatus, "connected" | "lastContactMs" | "roundTripMs" | "refusal">;
+
+function contactStatus(contact: PeerContact): ContactStatus {
+  const { connected, lastContactMs, roundTripMs, refusal } = contact;
   return {
     connected,
     lastContactMs: lastContactMs === null ? null : Math.round(lastContactMs),
     roundTripMs: roundTripMs === null ? null : roundMs(roundTripMs),
+    refusal: refusal === null ? null : refusal.slice(0, REFUSAL_MAX_UNITS),
   };
 }
 
 function replicationStatus(
   peer: PeerView | undefined,
   sent: ByteProgress | undefined,
-): Omit<PeerStatus, "id" | "connected" | "lastContactMs" | "roundTripMs"> {
+): Omit<PeerStatus, "id" | keyof ContactStatus> {
   if (peer === undefined) return UNKNOWN_REPLICATION;
   const { matchIndex, nextIndex, state, catchUpRounds } = peer;
   const inFlightEntries = state === "replicate" ? nextIndex - 1 - matchIndex : 0;

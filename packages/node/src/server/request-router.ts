@@ -1,29 +1,25 @@
 import type {
+  ChangeMembersRequest,
   ClientReply,
   ClientRequest,
-  DeleteRequest,
   ErrorReply,
-  GetRequest,
   MoveLeaderRequest,
   NodeId,
   NodeStatus,
-  Outcome,
-  PutRequest,
-  RequestErrorCode,
   RequestId,
+  StorageState,
 } from "@quorate/wire";
-import { KEY_MAX_BYTES, VALUE_MAX_BYTES } from "@quorate/wire";
-import { encodeCommand } from "../kv/command-codec.ts";
-import type { KeyChange } from "../kv/kv-command.ts";
-import { isKeySize, isValueSize } from "../kv/kv-command.ts";
 import type { KvResult } from "../kv/kv-result.ts";
 import type { KvStateMachine } from "../kv/kv-state-machine.ts";
 import type { Clock } from "../ports/clock.ts";
-import { assert } from "../raft/index.ts";
-import type { ProposalOutcome } from "./driver-outcomes.ts";
+import type { Membership } from "./membership.ts";
 import type { RaftDriver } from "./raft-driver.ts";
-import { ReadBatcher } from "./read-batcher.ts";
+import { ReadRequests } from "./read-requests.ts";
+import type { Refusal } from "./refusal.ts";
+import { describeRefusal } from "./refusal.ts";
 import type { Telemetry } from "./telemetry.ts";
+import type { WriteRequest } from "./write-requests.ts";
+import { WriteRequests } from "./write-requests.ts";
 
 /** Requests that have exactly one answer. */
 export type AnsweredRequest = Exclude<ClientRequest, { type: "Subscribe" | "Cancel" }>;
@@ -31,31 +27,41 @@ export type AnsweredRequest = Exclude<ClientRequest, { type: "Subscribe" | "Canc
 export interface RouterOptions {
   readonly driver: Pick<
     RaftDriver<KvResult>,
-    "propose" | "readIndex" | "transferLeadership" | "view" | "lastApplied"
+    "propose" | "readIndex" | "leaseRead" | "transferLeadership" | "view" | "lastApplied"
   >;
-  readonly store: KvStateMachine;
+  readonly store: Pick<KvStateMachine, "get" | "revision" | "clusterTimeMs">;
+  readonly membership: Pick<Membership, "change">;
   readonly telemetry: Pick<Telemetry, "noteCommit" | "noteRead" | "noteFailure">;
   readonly clock: Clock;
   readonly status: () => NodeStatus;
   /** `host:port` of a member, or null. */
   readonly addressOf: (id: NodeId) => string | null;
+  /** How old this node's state may be at most, in ms. */
+  readonly ageMs: () => number;
+  readonly storageState: () => StorageState;
+  /** This node is a member no more: it answers nothing but its status. */
+  readonly isRetired: () => boolean;
 }
 
 type Reply = (reply: ClientReply) => void;
-type Applied = Extract<ProposalOutcome<KvResult>, { kind: "applied" }>;
 
 /** Answers what clients ask: reads from the store, writes through the log. */
 export class RequestRouter {
   readonly #options: RouterOptions;
-  readonly #reads: ReadBatcher;
+  readonly #reads: ReadRequests;
+  readonly #writes: WriteRequests;
   #stopping = false;
 
   constructor(options: RouterOptions) {
-    const { driver, clock } = options;
+    const { telemetry } = options;
     this.#options = options;
-    this.#reads = new ReadBatcher((done) => {
-      driver.readIndex(done);
-    }, clock);
+    this.#reads = new ReadRequests(options);
+    this.#writes = new WriteRequests({
+      ...options,
+      noteCommit: (durationMs) => {
+        telemetry.noteCommit(durationMs);
+      },
+    });
   }
 
   /** From now on writes are refused as `stopping`; reads and status are still answered. */
@@ -63,36 +69,42 @@ export class RequestRouter {
     this.#stopping = true;
   }
 
+  /** Entries were applied to the store. */
+  applied(): void {
+    this.#reads.applied();
+  }
+
   /** Calls `reply` once, now or later. */
   handle(request: AnsweredRequest, reply: Reply): void {
+    const { requestId } = request;
+    if (request.type === "Status") {
+      reply({ type: "StatusReply", requestId, status: this.#options.status() });
+      return;
+    }
+    if (this.#options.isRetired()) {
+      reply(this.refuse(requestId, { code: "notMember" }));
+      return;
+    }
     switch (request.type) {
       case "Get":
-        this.#get(request, reply);
+        this.#reads.get(request, (answer) => {
+          if ("type" in answer) this.#options.telemetry.noteRead();
+          this.#finish(requestId, answer, reply);
+        });
         break;
       case "Put":
-        this.#put(request, reply);
-        break;
       case "Delete":
-        this.#delete(request, reply);
-        break;
-      case "Status":
-        reply({
-          type: "StatusReply",
-          requestId: request.requestId,
-          status: this.#options.status(),
-        });
+      case "OpenSession":
+      case "KeepSession":
+      case "CloseSession":
+        this.#write(request, reply);
         break;
       case "MoveLeader":
         this.#moveLeader(request, reply);
         break;
-      case "OpenSession":
-      case "KeepSession":
-      case "CloseSession":
-      case "ChangeMembers": {
-        const message = `this release answers no ${request.type}`;
-        reply(this.refuse(request.requestId, { code: "invalid", message }));
+      case "ChangeMembers":
+        this.#changeMembers(request, reply);
         break;
-      }
     }
   }
 
@@ -106,87 +118,53 @@ export class RequestRouter {
       requestId,
       code,
       outcome,
-      message: message ?? describe(code, leaderId),
+      message: message ?? describeRefusal(code, leaderId),
       leaderId,
       leaderAddress: leaderId === null ? null : addressOf(leaderId),
     };
   }
 
-  #get(request: GetRequest, reply: Reply): void {
-    const { requestId, key, consistency } = request;
-    if (!isKeySize(key.length)) {
-      reply(this.refuse(requestId, keySizeRefusal(key)));
-    } else if (consistency === "stale") {
-      reply(this.#read(requestId, key));
-    } else {
-      this.#reads.add((outcome) => {
-        reply(
-          outcome.kind === "ready" ? this.#read(requestId, key) : this.refuse(requestId, outcome),
-        );
+  #finish(requestId: RequestId, answer: ClientReply | Refusal, reply: Reply): void {
+    reply("type" in answer ? answer : this.refuse(requestId, answer));
+  }
+
+  #write(request: WriteRequest, reply: Reply): void {
+    const { requestId } = request;
+    const refusal = this.#refuseWrites();
+    if (refusal === null) {
+      this.#writes.write(request, (answer) => {
+        this.#finish(requestId, answer, reply);
       });
+    } else {
+      reply(this.refuse(requestId, refusal));
     }
   }
 
-  #read(requestId: RequestId, key: Uint8Array): ClientReply {
-    const { store, driver, telemetry } = this.#options;
-    telemetry.noteRead();
-    const found = store.get(key);
-    return {
-      type: "GetReply",
-      requestId,
-      found,
-      revision: store.revision,
-      appliedIndex: driver.lastApplied,
-      ageMs: 0,
-    };
+  /** A leader whose disk takes nothing accepts nothing: it could not answer. */
+  #refuseWrites(): Refusal | null {
+    const { driver, storageState } = this.#options;
+    if (this.#stopping) return { code: "stopping", leaderId: driver.view().leaderId };
+    const state = storageState();
+    if (state === "ok" || driver.view().role !== "leader") return null;
+    if (state === "full") return { code: "storageFull" };
+    return { code: "overloaded", message: "the leader waits for its disk; try again later" };
   }
 
-  #put({ requestId, key, value }: PutRequest, reply: Reply): void {
-    if (!isValueSize(value.length)) {
-      const message = `a value has at most ${VALUE_MAX_BYTES} bytes, not ${value.length}`;
-      reply(this.refuse(requestId, { code: "tooLarge", message }));
+  #changeMembers(request: ChangeMembersRequest, reply: Reply): void {
+    const { requestId } = request;
+    const refusal = this.#refuseWrites();
+    if (refusal !== null) {
+      reply(this.refuse(requestId, refusal));
       return;
     }
-    this.#write(requestId, { kind: "put", key, value }, reply, ({ result, index, term }) => {
-      assert(result.kind === "put", `a put was applied as ${result.kind}`);
-      const { revision, created } = result;
-      return { type: "PutReply", requestId, index, term, revision, created };
-    });
-  }
-
-  #delete({ requestId, key }: DeleteRequest, reply: Reply): void {
-    this.#write(requestId, { kind: "delete", key }, reply, ({ result, index, term }) => {
-      assert(result.kind === "deleted", `a delete was applied as ${result.kind}`);
-      const { revision, deleted } = result;
-      return { type: "DeleteReply", requestId, index, term, revision, deleted };
-    });
-  }
-
-  #write(
-    requestId: RequestId,
-    command: KeyChange,
-    reply: Reply,
-    answer: (applied: Applied) => ClientReply,
-  ): void {
-    const { driver, telemetry, clock } = this.#options;
-    if (!isKeySize(command.key.length)) {
-      reply(this.refuse(requestId, keySizeRefusal(command.key)));
-      return;
-    }
-    if (this.#stopping) {
-      const { leaderId } = driver.view();
-      reply(this.refuse(requestId, { code: "stopping", leaderId }));
-      return;
-    }
-    const proposedMs = clock.nowMs();
-    driver.propose(encodeCommand(command), (outcome) => {
-      if (outcome.kind === "applied") {
-        telemetry.noteCommit(clock.nowMs() - proposedMs);
-        reply(answer(outcome));
-      } else {
-        const { code, leaderId, kind } = outcome;
-        reply(this.refuse(requestId, { code, leaderId, outcome: kind }));
+    this.#options.membership.change(request, (outcome) => {
+      if (outcome.kind === "done") {
+        const { configurationIndex, steps } = outcome;
+        reply({ type: "ChangeMembersReply", requestId, configurationIndex, steps });
+        return;
       }
+      const { message, ...rest } = outcome;
+      reply(this.refuse(requestId, message === null ? rest : { ...rest, message }));
     });
   }
 
@@ -205,69 +183,5 @@ export class RequestRouter {
       reply(this.refuse(requestId, failed ? { ...refusal, message: reason } : refusal));
     });
     begun = true;
-  }
-}
-
-/** Why a request is not answered as asked. */
-export interface Refusal {
-  readonly code: RequestErrorCode;
-  /** Default: `notApplied`. */
-  readonly outcome?: Outcome;
-  readonly leaderId?: NodeId | null;
-  /** Default: the words for `code`. */
-  readonly message?: string;
-}
-
-function keySizeRefusal(key: Uint8Array): Refusal {
-  return key.length === 0
-    ? { code: "invalid", message: "a key has at least one byte" }
-    : {
-        code: "tooLarge",
-        message: `a key has at most ${KEY_MAX_BYTES} bytes, not ${key.length}`,
-      };
-}
-
-function describe(code: RequestErrorCode, leaderId: NodeId | null): string {
-  switch (code) {
-    case "notLeader":
-      return `this node does not lead; ${leaderId ?? "another node"} does`;
-    case "noLeader":
-      return "this node knows no leader";
-    case "leadershipLost":
-      return "leadership was lost before the request was decided";
-    case "proposalDropped":
-      return "another leader's entry took the place of this one";
-    case "transferring":
-      return "leadership is being handed over";
-    case "overloaded":
-      return "too much waits to be committed; try again later";
-    case "tooLarge":
-      return "the request is too large";
-    case "invalid":
-      return "the request is not valid";
-    case "stopping":
-      return "this node is stopping";
-    case "transferFailed":
-      return "leadership did not move";
-    case "conditionFailed":
-      return "the key is not at the revision that was asked for";
-    case "sessionExpired":
-      return "the session is over or never was";
-    case "behind":
-      return "this node has not applied the revision that was asked for";
-    case "tooStale":
-      return "this node may be further behind than was asked for";
-    case "changeInProgress":
-      return "another change of members is under way";
-    case "notReady":
-      return "the leader is new and has committed nothing yet";
-    case "conflict":
-      return "the members are not those that the change was thought of for";
-    case "quorumAtRisk":
-      return "too few of the voters that there would be answer";
-    case "storageFull":
-      return "the leader's disk is full";
-    case "notMember":
-      return "this node is not a member of the cluster any more";
   }
 }

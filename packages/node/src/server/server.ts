@@ -1,4 +1,4 @@
-import type { Hello, HelloRefused, NodeId, NodeStatus } from "@quorate/wire";
+import type { Hello, HelloRefused, NodeId, NodeStatus, StorageState } from "@quorate/wire";
 import { PROTOCOL_VERSION } from "@quorate/wire";
 import type { Connection, ConnectionError, ConnectionHandlers, Listener } from "@quorate/wire/net";
 import { formatAddress, listen, parseAddress } from "@quorate/wire/net";
@@ -12,13 +12,18 @@ import { assert } from "../raft/index.ts";
 import type { SqliteStorage } from "../storage/index.ts";
 import { Admission } from "../transport/peer-admission.ts";
 import { PEER_LINK_DEFAULTS, TcpTransport } from "../transport/tcp-transport.ts";
+import { BULK_CAPABILITY } from "../transport/inbound.ts";
 import { ClientSession } from "./client-session.ts";
 import { silentLogger } from "./log.ts";
-import { identityOf, lastIndexOf, membersOf, raftConfigOf } from "./node-setup.ts";
-import { assembleStatus } from "./node-status.ts";
+import { addressIn, MemberWatch, peersOf } from "./member-watch.ts";
+import { Membership } from "./membership.ts";
+import { identityOf, lastIndexOf, raftConfigOf } from "./node-setup.ts";
+import { assembleStatus, isRetired } from "./node-status.ts";
 import type { NodeGauges, NodeIdentity } from "./node-status.ts";
+import { Observers } from "./observers.ts";
 import { openDirectory } from "./open-directory.ts";
 import { RaftDriver } from "./raft-driver.ts";
+import { ReadFreshness } from "./read-freshness.ts";
 import { RequestRouter } from "./request-router.ts";
 import { ResidentMemory } from "./resident-memory.ts";
 import { systemClock } from "./system-clock.ts";
@@ -91,6 +96,8 @@ export class QuorateServer {
   readonly #driver: RaftDriver<KvResult>;
   readonly #router: RequestRouter;
   readonly #admission: Admission;
+  readonly #membership: Membership;
+  readonly #freshness: ReadFreshness;
   #listener: Listener | null = null;
   #stopped: Promise<void> | null = null;
 
@@ -103,6 +110,7 @@ export class QuorateServer {
     this.#startedMs = this.#clock.nowMs();
     this.#identity = identityOf(config, storage);
     this.#memory = new ResidentMemory(this.#clock);
+    this.#freshness = new ReadFreshness(config.electionTimeoutMs, () => this.#clock.nowMs());
     const random = dependencies.random ?? systemRandom;
     this.#transport = this.#createTransport(random);
     this.#telemetry = new Telemetry({
@@ -124,20 +132,34 @@ export class QuorateServer {
       snapshots: storage.snapshots,
       snapshotLogBytes: config.snapshotLogBytes,
       snapshotSendBytesPerSecond: config.snapshotSendBytesPerSecond,
-      observer: this.#telemetry,
+      observer: new Observers<KvResult>([this.#telemetry, this.#watchMembers()]),
     });
+    this.#membership = this.#createMembership();
     this.#router = new RequestRouter({
       driver: this.#driver,
       store: this.#store,
+      membership: this.#membership,
       telemetry: this.#telemetry,
       clock: this.#clock,
       status: () => this.status(),
       addressOf: (id) => this.#addressOf(id),
+      ageMs: () => this.#freshness.ageMs(this.#driver.view(), this.#driver.lastApplied),
+      storageState: () => this.#storageState(),
+      isRetired: () => isRetired(this.#driver.view(), config.nodeId),
     });
     this.#admission = new Admission({
       clusterId: config.clusterId,
       nodeId: config.nodeId,
-      isMember: (id) => membersOf(this.#driver.view().configuration).has(id),
+      members: () => {
+        const { configuration, configurationIndex, commitIndex } = this.#driver.view();
+        const isCommitted = configurationIndex <= commitIndex;
+        return { configuration, configurationIndex, isCommitted };
+      },
+      peerStart: (id) => storage.peerIdentity(id),
+      rememberPeer: (id, start) =>
+        new Promise((resolve) => {
+          storage.rememberPeer(id, start, resolve);
+        }),
     });
   }
 
@@ -167,7 +189,7 @@ export class QuorateServer {
       connectionsMax: CONNECTIONS_MAX,
       helloTimeoutMs: HELLO_TIMEOUT_MS,
       keepAlive: KEEP_ALIVE,
-      accept: (hello) => this.#admission.check(hello) ?? this.#hello(null),
+      accept: async (hello) => (await this.#admission.check(hello)) ?? this.#hello(null, false),
       onConnection: (connection) => this.#onConnection(connection),
       onRejected: (error) => {
         this.#rejected(error);
@@ -181,6 +203,9 @@ export class QuorateServer {
       text: `started in term ${hardState.currentTerm} with a log up to ${lastIndex}`,
       details: { bootId: this.#identity.bootId, lastLogIndex: lastIndex, pid: process.pid },
     });
+    const { configuration } = this.#driver.view();
+    const peers = peersOf(configuration, this.#config.nodeId, (id) => this.#addressOf(id));
+    this.#transport.setPeers(peers, []);
     this.#driver.start();
   }
 
@@ -195,6 +220,8 @@ export class QuorateServer {
       addressOf: (id) => this.#addressOf(id),
       contactOf: (id) => this.#transport.contact(id),
       gauges: this.#gauges(),
+      storageState: this.#storageState(),
+      sessions: this.#store.sessionCount,
     });
   }
 
@@ -255,18 +282,10 @@ export class QuorateServer {
   }
 
   #createTransport(random: Random): TcpTransport {
-    const { nodeId } = this.#config;
-    const members = membersOf(this.#storage.recovered.snapshot.configuration);
-    const peers = [...members]
-      .filter((id) => id !== nodeId)
-      .toSorted()
-      .flatMap((id) => {
-        const address = this.#addressOf(id);
-        return address === null ? [] : [{ id, address }];
-      });
     return new TcpTransport({
-      peers,
-      helloTo: (peer) => this.#hello(peer),
+      // The driver's core tells who they are before the transport is started.
+      peers: [],
+      helloTo: (peer, bulk) => this.#hello(peer, bulk),
       limits: PEER_LINK_DEFAULTS,
       clock: this.#clock,
       random,
@@ -291,7 +310,8 @@ export class QuorateServer {
     });
   }
 
-  #hello(to: NodeId | null): Hello {
+  #hello(to: NodeId | null, bulk: boolean): Hello {
+    const { configurationIndex, commitIndex } = this.#driver.view();
     const { clusterId, nodeId, incarnation, bootId, address, softwareVersion } = this.#identity;
     return {
       type: "Hello",
@@ -304,8 +324,9 @@ export class QuorateServer {
       bootId,
       advertiseAddress: address,
       softwareVersion,
-      capabilities: [],
-      bootNumber: null,
+      capabilities: bulk ? [BULK_CAPABILITY] : [],
+      bootNumber: this.#storage.identity.bootNumber,
+      configurationIndex: configurationIndex <= commitIndex ? configurationIndex : 0,
     };
   }
 
@@ -343,8 +364,58 @@ export class QuorateServer {
     return count;
   }
 
+  /** As the members agreed on it, or else as this node was told when it was started. */
   #addressOf(id: NodeId): string | null {
-    return this.#storage.addresses.get(id) ?? null;
+    const { configuration } = this.#driver.view();
+    return addressIn(configuration, id) ?? this.#storage.addresses.get(id) ?? null;
+  }
+
+  #storageState(): StorageState {
+    const state = this.#storage.state();
+    return state === "ok" && this.#driver.view().isStalled ? "stalled" : state;
+  }
+
+  #watchMembers(): MemberWatch {
+    return new MemberWatch({
+      nodeId: this.#config.nodeId,
+      addressOf: (id) => this.#addressOf(id),
+      setPeers: (peers, retired) => {
+        this.#transport.setPeers(peers, retired);
+      },
+      freshness: this.#freshness,
+      view: () => this.#driver.view(),
+      lastApplied: () => this.#driver.lastApplied,
+      onApplied: () => {
+        this.#router.applied();
+      },
+      onStep: (view) => {
+        this.#membership.observe(view);
+      },
+    });
+  }
+
+  #createMembership(): Membership {
+    return new Membership({
+      nodeId: this.#config.nodeId,
+      view: () => this.#driver.view(),
+      changeMembers: (target, options, done) => {
+        this.#driver.changeMembers(target, options, done);
+      },
+      addressOf: (id) => this.#addressOf(id),
+      soon: (fn) => {
+        this.#clock.soon(fn);
+      },
+      onReplaced: (id, withId, failure) => {
+        const text =
+          failure === null ? `put ${withId} in the place of ${id}` : `left ${id} in place`;
+        this.#telemetry.emit({
+          kind: "membersChanged",
+          severity: failure === null ? "good" : "warning",
+          text: failure === null ? text : `${text}: ${failure}`,
+          details: { id, withId },
+        });
+      },
+    });
   }
 
   #openListener(): Listener {

@@ -12,13 +12,16 @@ export interface PeerLinkLimits {
   /** A ping at this interval shows the round trip; silence for `silenceMs` ends the connection. */
   readonly pingIntervalMs: number;
   readonly silenceMs: number;
+  /** After a refusal that only a person can lift. */
+  readonly refusedPauseMs: number;
   /** What waits for the peer at most; messages beyond are dropped. */
   readonly queueMaxBytes: number;
 }
 
 /** What a {@link PeerLink} tells its transport. */
 export interface PeerLinkEvents {
-  onConnected(): void;
+  /** `connection` carries this node's messages from now on. */
+  onConnected(connection: Connection): void;
   /** `refused`: nobody listens there any more. Told once for each loss, then once when refused. */
   onDown(refused: boolean): void;
   /** The peer does not want this node; told once until something else happens. */
@@ -28,7 +31,8 @@ export interface PeerLinkEvents {
 export interface PeerLinkOptions {
   readonly peer: NodeId;
   readonly address: string;
-  readonly hello: Hello;
+  /** What this node says first, each time. */
+  readonly hello: () => Hello;
   readonly limits: PeerLinkLimits;
   readonly clock: Clock;
   readonly random: Random;
@@ -51,7 +55,10 @@ export class PeerLink {
   #failures = 0;
   /** The connection was lost, and the peer has not been found refusing or alive since. */
   #lossOpen = false;
-  #refusalTold = false;
+  /** The newest answer of the peer, where it was a refusal. */
+  #refusal: HelloRefused | null = null;
+  /** Of an attempt under way: what it was asked to carry last. */
+  #held: RaftMessage | null = null;
   #closed = false;
 
   constructor(options: PeerLinkOptions) {
@@ -79,6 +86,21 @@ export class PeerLink {
     this.#dial();
   }
 
+  /** Why the peer does not want this node; null: it does, as far as is known. */
+  get refusal(): HelloRefused | null {
+    return this.#refusal;
+  }
+
+  get address(): string {
+    return this.#options.address;
+  }
+
+  /** As {@link send}, but one message waits for the connection: it was opened to carry it. */
+  sendFirst(message: RaftMessage): void {
+    if (this.#connection === null) this.#held = message;
+    else this.send(message);
+  }
+
   /** Dropped where there is no connection or its queue is full: Raft sends again. */
   send(message: RaftMessage): void {
     const connection = this.#connection;
@@ -104,7 +126,7 @@ export class PeerLink {
     const { address, hello, limits } = this.#options;
     const attempt = dial({
       address,
-      hello,
+      hello: hello(),
       connectTimeoutMs: limits.connectTimeoutMs,
       keepAlive: { intervalMs: limits.pingIntervalMs, silenceMs: limits.silenceMs },
       // A slow peer loses messages here (`send`), not its connection.
@@ -138,8 +160,11 @@ export class PeerLink {
     this.#connection = connection;
     this.#failures = 0;
     this.#lossOpen = false;
-    this.#refusalTold = false;
-    this.#options.events.onConnected();
+    this.#refusal = null;
+    this.#options.events.onConnected(connection);
+    if (this.#held === null) return;
+    this.send(this.#held);
+    this.#held = null;
   }
 
   #lost(): void {
@@ -159,16 +184,24 @@ export class PeerLink {
       this.#lossOpen = false;
       this.#options.events.onDown(true);
     }
-    if (error.refusal !== null && !this.#refusalTold) {
-      this.#refusalTold = true;
-      this.#options.events.onRefused(error.refusal);
-    }
+    this.#noteRefusal(error.refusal);
     const dying = this.#lossOpen && (error.kind === "reset" || error.kind === "closed");
-    const delayMs = dying && this.#failures <= QUICK_REDIALS ? 1 : this.#backoffMs();
+    const isFinal = error.refusal !== null && error.refusal.code !== "tooManyConnections";
+    const usualMs = isFinal ? this.#options.limits.refusedPauseMs : this.#backoffMs();
+    const delayMs = dying && this.#failures <= QUICK_REDIALS ? 1 : usualMs;
     this.#pause = this.#options.clock.after(delayMs, () => {
       this.#pause = null;
       this.#dial();
     });
+  }
+
+  #noteRefusal(refusal: HelloRefused | null): void {
+    if (refusal === null) return;
+    const before = this.#refusal;
+    this.#refusal = refusal;
+    if (before?.code !== refusal.code || before.message !== refusal.message) {
+      this.#options.events.onRefused(refusal);
+    }
   }
 
   /** Twice the last pause, of which a random half at most is taken off. */

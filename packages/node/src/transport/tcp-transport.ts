@@ -5,14 +5,21 @@ import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Transport, TransportHandlers } from "../ports/transport.ts";
 import { assert } from "../raft/index.ts";
-import { PeerLink } from "./peer-link.ts";
+import { Inbound } from "./inbound.ts";
 import type { PeerLinkLimits } from "./peer-link.ts";
+import { Peer } from "./peer.ts";
+
+/** Another member, and where it is reached: `host:port`. */
+export interface PeerAddress {
+  readonly id: NodeId;
+  readonly address: string;
+}
 
 export interface TcpTransportOptions {
-  /** Every other member and its `host:port`. */
-  readonly peers: readonly { readonly id: NodeId; readonly address: string }[];
-  /** What this node says first to a peer. */
-  readonly helloTo: (peer: NodeId) => Hello;
+  /** Every other member that is known at the start. */
+  readonly peers: readonly PeerAddress[];
+  /** What this node says first to a peer, each time; `bulk`: on a connection for snapshots. */
+  readonly helloTo: (peer: NodeId, bulk: boolean) => Hello;
   readonly limits: PeerLinkLimits;
   readonly clock: Clock;
   readonly random: Random;
@@ -25,10 +32,14 @@ export const PEER_LINK_DEFAULTS: PeerLinkLimits = {
   connectTimeoutMs: 1000,
   backoffMinMs: 20,
   backoffMaxMs: 1000,
+  refusedPauseMs: 5000,
   pingIntervalMs: 1000,
   silenceMs: 5000,
   queueMaxBytes: 32 * 1024 * 1024,
 };
+
+/** For so long a member that was removed can still be told that it was. */
+const FAREWELL_MS = 5000;
 
 /** What the transport knows of one peer. */
 export interface PeerContact {
@@ -36,122 +47,170 @@ export interface PeerContact {
   readonly roundTripMs: number | null;
   /** Milliseconds since a message of the peer came in, or null: never. */
   readonly lastContactMs: number | null;
+  /** Why it refuses this node, and what helps, for people; null: it does not. */
+  readonly refusal: string | null;
 }
 
 /**
  * The Transport port over TCP. Each node dials every peer, and messages travel only on the
  * connection that their sender dialed; who listens hands the other ones to
- * {@link TcpTransport.accept}.
+ * {@link TcpTransport.accept}. Snapshots have connections of their own.
  */
 export class TcpTransport implements Transport {
   readonly #options: TcpTransportOptions;
-  readonly #links = new Map<NodeId, PeerLink>();
-  readonly #inbound = new Map<NodeId, Connection>();
+  readonly #peers = new Map<NodeId, Peer>();
+  readonly #inbound = new Inbound();
   readonly #lastContactMs = new Map<NodeId, number>();
+  /** Where members are reached, as {@link setPeers} was told last. */
+  #members: ReadonlyMap<NodeId, string>;
   #handlers: TransportHandlers | null = null;
   #batchEndScheduled = false;
   #closed = false;
 
   constructor(options: TcpTransportOptions) {
     this.#options = options;
-    for (const { id, address } of options.peers) this.#links.set(id, this.#createLink(id, address));
+    this.#members = new Map(options.peers.map(({ id, address }) => [id, address]));
+    for (const { id, address } of options.peers) this.#addPeer(id, address);
   }
 
   start(handlers: TransportHandlers): void {
     assert(this.#handlers === null, "a transport is started once");
     this.#handlers = handlers;
-    for (const link of this.#links.values()) link.start();
+    for (const peer of this.#peers.values()) peer.start();
+  }
+
+  /**
+   * The other members are these from now on. New ones and new addresses are dialed at once; who is
+   * a member no more stays connected for a few seconds, to be told so, and is dropped then. Nobody
+   * else is dropped: a leader may be one whom this node has not heard of yet.
+   */
+  setPeers(peers: readonly PeerAddress[], retired: readonly NodeId[]): void {
+    const before = this.#members;
+    this.#members = new Map(peers.map(({ id, address }) => [id, address]));
+    for (const { id, address } of peers) {
+      // What a peer itself said meanwhile is newer than an address that has not changed here.
+      if (!this.#peers.has(id) || before.get(id) !== address) this.#redirect(id, address);
+    }
+    for (const id of retired) {
+      if (before.has(id) || this.#peers.has(id)) this.#bidFarewell(id);
+    }
   }
 
   send(to: NodeId, message: RaftMessage): void {
-    this.#links.get(to)?.send(message);
+    this.#peers.get(to)?.send(message);
   }
 
+  /** Queued up to a bound beside the other messages; beyond it, dropped. */
   sendBulk(to: NodeId, message: RaftMessage): void {
-    this.send(to, message);
+    this.#peers.get(to)?.sendBulk(message);
   }
 
   flush(): void {
-    for (const link of this.#links.values()) link.flush();
+    for (const peer of this.#peers.values()) peer.flush();
   }
 
   /** Ends every connection; what was sent before is still written. */
   close(): Promise<void> {
     this.#closed = true;
-    for (const link of this.#links.values()) link.close();
-    for (const connection of this.#inbound.values()) connection.close();
-    this.#inbound.clear();
+    for (const peer of this.#peers.values()) peer.close();
+    this.#inbound.close();
     return Promise.resolve();
   }
 
   /**
    * Takes over a connection that a peer dialed and whose hello was accepted. It replaces an older
-   * one of that peer: what still comes in on the old one is ignored.
+   * one of that peer and kind: what still comes in on the old one is ignored. A peer that says it
+   * is reached elsewhere than was known is dialed there.
    */
   accept(connection: Connection): ConnectionHandlers {
-    const peer = connection.remoteHello.from;
-    const older = this.#inbound.get(peer);
-    this.#inbound.set(peer, connection);
-    older?.destroy(
-      new ConnectionError("closed", older.remoteAddress, {
-        message: `${peer} opened a newer connection`,
-      }),
-    );
-    this.#links.get(peer)?.wake();
+    const { from: id, advertiseAddress } = connection.remoteHello;
+    this.#inbound.add(connection);
+    this.#meet(id, advertiseAddress);
+    this.#peers.get(id)?.wake();
     return {
       onMessage: (message) => {
-        if (this.#inbound.get(peer) === connection) this.#receive(peer, connection, message);
+        if (this.#inbound.isCurrent(connection)) this.#receive(id, connection, message);
       },
       // One batch a turn, whatever number of peers wrote: see #scheduleBatchEnd.
       onBatchEnd: () => undefined,
       onClose: () => {
-        if (this.#inbound.get(peer) === connection) this.#inbound.delete(peer);
+        this.#inbound.remove(connection);
+        if (!this.#members.has(id) && !this.#inbound.has(id)) this.#drop(id);
       },
     };
   }
 
-  contact(peer: NodeId): PeerContact {
-    const link = this.#links.get(peer);
-    const lastMs = this.#lastContactMs.get(peer);
+  contact(id: NodeId): PeerContact {
+    const peer = this.#peers.get(id);
+    const lastMs = this.#lastContactMs.get(id);
+    const refusal = peer?.refusal ?? null;
     return {
-      connected: link?.isConnected ?? false,
-      roundTripMs: link?.roundTripMs ?? null,
+      connected: peer?.isConnected ?? false,
+      roundTripMs: peer?.roundTripMs ?? null,
       lastContactMs: lastMs === undefined ? null : this.#options.clock.nowMs() - lastMs,
+      refusal: refusal === null ? null : `${refusal.message}; ${refusal.remedy}`,
     };
   }
 
-  #createLink(peer: NodeId, address: string): PeerLink {
+  #meet(id: NodeId, address: string | null): void {
+    if (this.#closed || address === null) return;
+    if (this.#peers.get(id)?.address !== address) this.#redirect(id, address);
+  }
+
+  #redirect(id: NodeId, address: string): void {
+    this.#peers.get(id)?.close();
+    const peer = this.#addPeer(id, address);
+    if (this.#handlers !== null) peer.start();
+  }
+
+  #addPeer(id: NodeId, address: string): Peer {
     const { helloTo, limits, clock, random, onRefused } = this.#options;
-    return new PeerLink({
-      peer,
+    const peer = new Peer({
+      id,
       address,
-      hello: helloTo(peer),
+      helloTo,
       limits,
       clock,
       random,
       events: {
-        onConnected: () => this.#handlers?.onPeerConnected(peer),
-        onDown: (refused) => this.#handlers?.onPeerDown(peer, refused),
+        onConnected: () => this.#handlers?.onPeerConnected(id),
+        onDown: (refused) => this.#handlers?.onPeerDown(id, refused),
         onRefused: (refusal) => {
-          onRefused(peer, refusal);
+          onRefused(id, refusal);
         },
       },
     });
+    this.#peers.set(id, peer);
+    return peer;
   }
 
-  #receive(peer: NodeId, connection: Connection, message: WireMessage): void {
+  #bidFarewell(id: NodeId): void {
+    this.#options.clock.after(FAREWELL_MS, () => {
+      if (this.#closed || this.#members.has(id)) return;
+      this.#drop(id);
+      this.#inbound.end(id, `${id} is no member any more`);
+    });
+  }
+
+  #drop(id: NodeId): void {
+    this.#peers.get(id)?.close();
+    this.#peers.delete(id);
+    this.#lastContactMs.delete(id);
+  }
+
+  #receive(id: NodeId, connection: Connection, message: WireMessage): void {
     const handlers = this.#handlers;
     if (handlers === null || this.#closed) return;
     if (!isRaftMessage(message)) {
       connection.destroy(
         new ConnectionError("protocol", connection.remoteAddress, {
-          message: `${peer} sent ${message.type} as a peer`,
+          message: `${id} sent ${message.type} as a peer`,
         }),
       );
       return;
     }
-    this.#lastContactMs.set(peer, this.#options.clock.nowMs());
-    handlers.onMessage(peer, message);
+    this.#lastContactMs.set(id, this.#options.clock.nowMs());
+    handlers.onMessage(id, message);
     this.#scheduleBatchEnd();
   }
 

@@ -21,6 +21,7 @@ export function clientHello(changes: Partial<Hello> = {}): Hello {
     softwareVersion: "0",
     capabilities: [],
     bootNumber: null,
+    configurationIndex: null,
     ...changes,
   };
 }

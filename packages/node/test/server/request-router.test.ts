@@ -5,7 +5,11 @@ import { KvStateMachine } from "../../src/kv/kv-state-machine.ts";
 import type { KvResult } from "../../src/kv/kv-result.ts";
 import type { ProposalOutcome } from "../../src/server/driver-outcomes.ts";
 import { RequestRouter } from "../../src/server/request-router.ts";
+import type { RaftView } from "../../src/raft/index.ts";
+import { viewOf } from "../testing/checkers/view-of.ts";
 import { SimClock } from "./sim-clock.ts";
+
+const leaderView = (): RaftView => viewOf({ role: "leader", currentTerm: 3 });
 
 /** What a client is told of a put that ended for the driver with `outcome`. */
 function replyTo(outcome: ProposalOutcome<KvResult>): ClientReply | undefined {
@@ -16,14 +20,19 @@ function replyTo(outcome: ProposalOutcome<KvResult>): ClientReply | undefined {
         done(outcome);
       },
       readIndex: unused,
+      leaseRead: unused,
       transferLeadership: unused,
-      view: unused,
+      view: leaderView,
       lastApplied: 0,
     },
     store: new KvStateMachine(),
     telemetry: { noteFailure: () => {}, noteRead: () => {}, noteCommit: () => {} },
     clock: new SimClock(),
     status: unused,
+    membership: { change: unused },
+    ageMs: unused,
+    storageState: () => "ok",
+    isRetired: () => false,
     addressOf: (id) => `${id}:1`,
   });
   const replies: ClientReply[] = [];

@@ -12,7 +12,7 @@ import { eventually, freePorts } from "../server/local-servers.ts";
 import { clientHello, RawClient } from "../server/raw-client.ts";
 
 function helloOf(from: NodeId, to: NodeId | null, bootId = "boot"): Hello {
-  const peer = { role: "peer", incarnation: `i-${from}`, advertiseAddress: "127.0.0.1:1" } as const;
+  const peer = { role: "peer", incarnation: `i-${from}`, advertiseAddress: null } as const;
   return clientHello({ ...peer, clusterId: "test", from, to, bootId });
 }
 

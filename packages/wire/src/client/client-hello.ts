@@ -20,6 +20,7 @@ export function clientHello(clientName: string): Hello {
     softwareVersion: SOFTWARE_VERSION,
     capabilities: [],
     bootNumber: null,
+    configurationIndex: null,
   };
 }
 

@@ -2,7 +2,8 @@
  * What a connection says about itself. Fields in their order, behind the type code:
  *
  *   Hello         protocolVersion, clusterId|nil, from, to|nil, role, incarnation|nil, bootId,
- *                 advertiseAddress|nil, softwareVersion, capabilities, bootNumber|nil
+ *                 advertiseAddress|nil, softwareVersion, capabilities, bootNumber|nil,
+ *                 configurationIndex|nil
  *   HelloRefused  code, message, remedy
  *   Ping, Pong    nonce
  */
@@ -34,8 +35,8 @@ export const helloCodec: Codec<Hello> = {
   toFields: (m) => {
     const { protocolVersion, clusterId, from, to, role, incarnation, bootId } = m;
     const who = [clusterId, from, to, role, incarnation, bootId, m.advertiseAddress];
-    const what = [m.softwareVersion, m.capabilities, m.bootNumber];
-    return withoutDefaults([TYPE_CODES.Hello, protocolVersion, ...who, ...what], [null]);
+    const what = [m.softwareVersion, m.capabilities, m.bootNumber, m.configurationIndex];
+    return withoutDefaults([TYPE_CODES.Hello, protocolVersion, ...who, ...what], [null, null]);
   },
   fromFields: decodeHello,
 };
@@ -57,6 +58,7 @@ function decodeHello(fields: Fields): Hello {
     softwareVersion: asName(fields[9], "Hello.softwareVersion"),
     capabilities: asCapabilities(fields[10]),
     bootNumber: asIntegerOrNull(fieldOr(fields, 11, null), "Hello.bootNumber"),
+    configurationIndex: asIntegerOrNull(fieldOr(fields, 12, null), "Hello.configurationIndex"),
   };
 }
 

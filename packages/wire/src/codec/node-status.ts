@@ -27,6 +27,7 @@ import {
   asWord,
   badField,
   orNull,
+  TEXT_MAX_UNITS,
 } from "./checks.ts";
 import type { Shape } from "./shape.ts";
 import { asMap, asPartOfShape, asShape } from "./shape.ts";
@@ -58,6 +59,10 @@ const PEER: Shape<PeerStatus> = {
   snapshotOffset: orAbsent(asIntegerOrNull, null),
   snapshotBytes: orAbsent(asIntegerOrNull, null),
   catchUpRounds: orAbsent(asIntegerOrNull, null),
+  refusal: orAbsent(
+    orNull((value, field) => asText(value, field, TEXT_MAX_UNITS)),
+    null,
+  ),
 };
 
 const TERM_RUN: Shape<TermRun> = { term: asInteger, count: asInteger };

@@ -9,7 +9,7 @@ import { FramedSocket } from "./framed-socket.ts";
 export interface GreetingOptions {
   readonly helloTimeoutMs: number;
   readonly queueMaxBytes: number;
-  accept(hello: Hello, remoteAddress: string): Hello | HelloRefused;
+  accept(hello: Hello, remoteAddress: string): Hello | HelloRefused | Promise<Hello | HelloRefused>;
   /** The answer has been queued; the socket is the receiver's from here on. */
   onAccepted(socket: FramedSocket, remoteHello: Hello): void;
   onRejected(error: ConnectionError): void;
@@ -20,6 +20,7 @@ export class Greeting {
   readonly #options: GreetingOptions;
   readonly #socket: FramedSocket;
   readonly #timer: NodeJS.Timeout;
+  #state: "waiting" | "judging" | "over" = "waiting";
 
   constructor(socket: Socket, options: GreetingOptions) {
     this.#options = options;
@@ -51,7 +52,7 @@ export class Greeting {
 
   #receive(body: Uint8Array): void {
     const message = decodeBody(body);
-    if (message.type !== "Hello") {
+    if (message.type !== "Hello" || this.#state !== "waiting") {
       const text = `its first message was ${message.type}, not a hello`;
       const error = new ConnectionError("protocol", this.#socket.address, { message: text });
       this.#refuse(HELLO_EXPECTED, error);
@@ -61,16 +62,36 @@ export class Greeting {
       message.protocolVersion === PROTOCOL_VERSION
         ? this.#options.accept(message, this.#socket.address)
         : OTHER_VERSION;
+    if (answer instanceof Promise) {
+      this.#state = "judging";
+      answer.then(
+        (later) => this.#answer(message, later),
+        (error: unknown) => this.#failed(error),
+      );
+    } else {
+      this.#answer(message, answer);
+    }
+  }
+
+  #answer(hello: Hello, answer: Hello | HelloRefused): void {
+    if (this.#state === "over") return;
     if (answer.type === "HelloRefused") {
       this.refuse(answer);
       return;
     }
+    this.#state = "over";
     clearTimeout(this.#timer);
     this.#socket.write(encodeFrame(answer));
-    this.#options.onAccepted(this.#socket, message);
+    this.#options.onAccepted(this.#socket, hello);
+  }
+
+  #failed(cause: unknown): void {
+    const message = "its hello could not be judged";
+    this.#socket.destroy(new ConnectionError("closed", this.#socket.address, { message, cause }));
   }
 
   #refuse(refusal: HelloRefused, error: ConnectionError): void {
+    this.#state = "over";
     this.#socket.write(encodeFrame(refusal));
     this.#socket.end(error);
   }
@@ -82,6 +103,7 @@ export class Greeting {
 
   #closed(error: ConnectionError | null): void {
     clearTimeout(this.#timer);
+    this.#state = "over";
     if (error !== null) this.#options.onRejected(error);
   }
 }

@@ -26,8 +26,8 @@ export interface ListenOptions {
   readonly connectionsMax: number;
   /** A socket without a complete hello by then is closed. */
   readonly helloTimeoutMs: number;
-  /** Judges a well-formed hello of this protocol version, and answers it. */
-  accept(hello: Hello, remoteAddress: string): Hello | HelloRefused;
+  /** Judges a well-formed hello of this protocol version, and answers it, now or later. */
+  accept(hello: Hello, remoteAddress: string): HelloAnswer | Promise<HelloAnswer>;
   /** Called after the answer was queued; messages follow in the same turn at the earliest. */
   onConnection(connection: Connection): ConnectionHandlers;
   /** A socket that did not become a connection, and why: for the log. */
@@ -39,6 +39,9 @@ export interface ListenOptions {
   /** Present: TLS with these options. */
   readonly tls?: TlsOptions;
 }
+
+/** What a hello is answered with. */
+export type HelloAnswer = Hello | HelloRefused;
 
 /** A port that takes connections. */
 export interface Listener {

@@ -34,7 +34,7 @@ function assertBadField(fields: readonly unknown[], field: string | null = null)
 
 /** Fields of a message none of which is left out for being the default. */
 const LENGTHS: Readonly<Record<string, number>> = {
-  Hello: 12,
+  Hello: 13,
   Get: 6,
   Put: 6,
   Delete: 5,

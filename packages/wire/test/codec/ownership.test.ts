@@ -89,6 +89,7 @@ test("encodeFrame: a hello larger than the other side buffers is not sent", () =
     softwareVersion: "0.1.0",
     capabilities: Array.from({ length: 16 }, () => "x".repeat(300)),
     bootNumber: null,
+    configurationIndex: null,
   };
   assert.throws(() => encodeFrame(hello), EncodeError);
 });

@@ -27,6 +27,7 @@ export function helloFrom(from: string, changes: Partial<Hello> = {}): Hello {
     softwareVersion: "0.0.0",
     capabilities: [],
     bootNumber: null,
+    configurationIndex: null,
     ...changes,
   };
 }
