@@ -18,6 +18,7 @@ export interface DriverSnapshotsOptions {
   /** Bytes of applied entries after which the log is compacted. */
   readonly logBytes: number;
   readonly sendBytesPerSecond: number;
+  readonly pieceMaxBytes: number;
   readonly resendTicks: number;
   readonly observer: Pick<
     DriverObserver,
@@ -56,6 +57,7 @@ export class DriverSnapshots {
         store,
         clock,
         bytesPerSecond: options.sendBytesPerSecond,
+        pieceMaxBytes: options.pieceMaxBytes,
         resendTicks: options.resendTicks,
         send: options.send,
         onSending: (to, name, totalBytes) => observer.onSnapshotSending?.(to, name, totalBytes),

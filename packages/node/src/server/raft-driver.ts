@@ -30,6 +30,7 @@ import { LeaderLease } from "./leader-lease.ts";
 import { PendingProposals } from "./pending-proposals.ts";
 import { PendingReads } from "./pending-reads.ts";
 import { PendingTransfers } from "./pending-transfers.ts";
+import { PIECE_MAX_BYTES } from "./snapshot-transfer.ts";
 import { TickSource } from "./tick-source.ts";
 
 export type CreateCore = (...given: ConstructorParameters<typeof RaftCore>) => RaftCore;
@@ -52,6 +53,8 @@ export interface RaftDriverOptions<Result> {
   readonly snapshotLogBytes: number;
   /** Snapshots take no more of the network than this, all followers together. */
   readonly snapshotSendBytesPerSecond: number;
+  /** Bytes of a snapshot in one message at most. Default: {@link PIECE_MAX_BYTES}. */
+  readonly snapshotPieceMaxBytes?: number;
   readonly observer: DriverObserver<Result>;
   /** Makes the core: replaced where a checker wants to look into it. */
   readonly createCore?: CreateCore;
@@ -303,6 +306,7 @@ export class RaftDriver<Result> {
         clock,
         logBytes: options.snapshotLogBytes,
         sendBytesPerSecond: options.snapshotSendBytesPerSecond,
+        pieceMaxBytes: options.snapshotPieceMaxBytes ?? PIECE_MAX_BYTES,
         resendTicks: config.electionTicks,
         observer,
         send: (to, message) => {

@@ -9,6 +9,8 @@ export interface SnapshotSenderOptions {
   readonly nodeId: NodeId;
   readonly store: SnapshotStore;
   readonly clock: Clock;
+  /** Sent in one message at most. */
+  readonly pieceMaxBytes: number;
   /** To all followers together. */
   readonly bytesPerSecond: number;
   /** Ticks of silence after which a piece is sent again. */
@@ -43,7 +45,9 @@ export class SnapshotSender {
   /** Whether a follower that answers is being sent a snapshot. */
   get isSending(): boolean {
     const patienceTicks = SILENT_RESENDS * this.#options.resendTicks;
-    return [...this.#transfers.values()].some(({ silentTicks }) => silentTicks < patienceTicks);
+    return [...this.#transfers.values()].some(
+      ({ isHeard, silentTicks }) => isHeard && silentTicks < patienceTicks,
+    );
   }
 
   progress(): Map<NodeId, ByteProgress> {
@@ -56,6 +60,7 @@ export class SnapshotSender {
     const under = this.#transfers.get(peer);
     const isOfUse = under?.term === currentTerm && isReached(under.lastIncludedIndex, view);
     if (under !== undefined && isOfUse) {
+      under.isHeard = answers(view, peer);
       under.restart();
     } else {
       this.#end(peer);
@@ -83,12 +88,14 @@ export class SnapshotSender {
   /** Ends what `view` says is over: the follower has it, or this node does not lead any more. */
   observe(view: RaftView): void {
     if (this.#transfers.size + this.#waiting.size === 0) return;
-    for (const [peer, { term }] of this.#transfers) {
-      if (term !== view.currentTerm || !needsSnapshot(view, peer)) this.#end(peer);
+    for (const [peer, transfer] of this.#transfers) {
+      if (transfer.term !== view.currentTerm || !needsSnapshot(view, peer)) this.#end(peer);
+      else transfer.isHeard = answers(view, peer);
     }
     for (const peer of this.#waiting) {
       if (!needsSnapshot(view, peer)) this.#waiting.delete(peer);
     }
+    this.#pump();
   }
 
   tick(): void {
@@ -105,7 +112,7 @@ export class SnapshotSender {
   }
 
   #begin(to: NodeId, view: RaftView): void {
-    const { nodeId, store, resendTicks, onSending } = this.#options;
+    const { nodeId, store, resendTicks, pieceMaxBytes, onSending } = this.#options;
     const reader = store.open();
     if (reader?.name.lastIncludedIndex !== this.#stored.lastIncludedIndex) {
       reader?.close();
@@ -120,8 +127,10 @@ export class SnapshotSender {
       term,
       point,
       reader,
+      pieceMaxBytes,
       resendTicks,
     });
+    transfer.isHeard = answers(view, to);
     this.#transfers.set(to, transfer);
     onSending(to, reader.name, reader.totalBytes);
   }
@@ -166,6 +175,10 @@ export class SnapshotSender {
 
 function needsSnapshot(view: RaftView, peer: NodeId): boolean {
   return view.peers.some(({ id, state }) => id === peer && state === "snapshot");
+}
+
+function answers(view: RaftView, peer: NodeId): boolean {
+  return view.peers.some(({ id, recentlyActive }) => id === peer && recentlyActive);
 }
 
 /** Whether the log goes on from `lastIncludedIndex`; 0: there is no such snapshot. */

@@ -3,11 +3,11 @@ import type { SnapshotReader } from "../ports/snapshot-store.ts";
 import type { SnapshotPoint } from "../raft/index.ts";
 import type { ByteProgress } from "./driver-outcomes.ts";
 
-/** Sent in one message. */
+/** Sent in one message, unless the options say otherwise. */
 export const PIECE_MAX_BYTES: number = 256 * 1024;
 
-/** Pieces on their way to one follower. */
-const WINDOW_BYTES = 2 * PIECE_MAX_BYTES;
+/** On their way to one follower. */
+const WINDOW_PIECES = 2;
 
 export interface SnapshotTransferOptions {
   readonly to: NodeId;
@@ -16,6 +16,8 @@ export interface SnapshotTransferOptions {
   readonly point: SnapshotPoint;
   /** Belongs to the transfer. */
   readonly reader: SnapshotReader;
+  /** Sent in one message at most. */
+  readonly pieceMaxBytes: number;
   /** Ticks without a word of the follower after which it is sent again what it has not stored. */
   readonly resendTicks: number;
 }
@@ -32,6 +34,7 @@ export class SnapshotTransfer {
   /** The piece that ends the snapshot was sent. It may be empty. */
   #isAllSent = false;
   #silentTicks = 0;
+  #isHeard = true;
   #isReading = false;
   #isClosed = false;
 
@@ -59,16 +62,18 @@ export class SnapshotTransfer {
 
   /** Whether {@link readPiece} may be called. */
   get isReady(): boolean {
-    const hasRoom = this.#sentBytes - this.#storedBytes < WINDOW_BYTES;
-    return !this.#isClosed && !this.#isReading && !this.#isAllSent && hasRoom;
+    const hasRoom =
+      this.#sentBytes - this.#storedBytes < WINDOW_PIECES * this.#options.pieceMaxBytes;
+    const isIdle = !this.#isClosed && !this.#isReading && !this.#isAllSent;
+    return this.#isHeard && isIdle && hasRoom;
   }
 
   /** Reads the next piece; `send` is called once, unless the transfer was closed meanwhile. */
   readPiece(send: (message: InstallSnapshot) => void): void {
-    const { reader } = this.#options;
+    const { reader, pieceMaxBytes } = this.#options;
     const offset = this.#sentBytes;
     this.#isReading = true;
-    reader.read(offset, PIECE_MAX_BYTES, (data) => {
+    reader.read(offset, pieceMaxBytes, (data) => {
       this.#isReading = false;
       if (this.#isClosed) {
         reader.close();
@@ -89,6 +94,16 @@ export class SnapshotTransfer {
     this.#silentTicks = 0;
     if (nextOffset < this.#storedBytes || nextOffset > this.#sentBytes) this.#goOnFrom(nextOffset);
     else this.#storedBytes = nextOffset;
+  }
+
+  /** Whether the follower answers heartbeats. While it does not, nothing is sent. */
+  set isHeard(isHeard: boolean) {
+    if (isHeard && !this.#isHeard) this.restart();
+    this.#isHeard = isHeard;
+  }
+
+  get isHeard(): boolean {
+    return this.#isHeard;
   }
 
   /** Nothing that is on its way will be answered. */

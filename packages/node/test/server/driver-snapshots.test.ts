@@ -217,3 +217,18 @@ test("snapshots: none is begun for the log while one is sent, unless the log gro
   cluster.runUntil("it is compacted", () => driver.snapshotStatus().index > index);
   cluster.runUntilEqual(straggler);
 });
+
+test("snapshots: nothing is read or sent for a follower that does not answer", () => {
+  const { cluster, leader, straggler } = withStraggler({ bytesPerSecond: 2048 * KIB });
+  const { driver } = cluster.life(leader);
+  cluster.start(straggler);
+  cluster.runUntil("it sends", () => driver.snapshotStatus().sending.size > 0);
+  cluster.crash(straggler);
+  cluster.runFor(1000);
+  cluster.sent.length = 0;
+  cluster.runFor(2000);
+  assert.deepEqual(pieces(cluster), []);
+  assert.equal(driver.snapshotStatus().sending.size, 1, "it still waits for it");
+  cluster.start(straggler);
+  cluster.runUntilEqual(straggler);
+});
