@@ -1,4 +1,4 @@
-/** A secret of the process: who does not know it cannot find keys that collide. */
+/** Who does not know the seed cannot find keys that collide. */
 export type HashSeed = readonly [number, number];
 
 /**

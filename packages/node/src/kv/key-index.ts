@@ -1,19 +1,15 @@
 import { assert } from "../raft/index.ts";
 
 const SHARDS = 256;
-const SHARD_SLOTS_MIN = 64;
+const SHARD_PLACES_MIN = 64;
 /** Fuller than this a shard doubles. */
 const LOAD_MAX = 0.7;
 
-/** What the index asks of the records it points to. */
-export interface IndexedRecords {
-  hashOf(slot: number): number;
-  hasKey(slot: number, key: Uint8Array): boolean;
-}
-
 interface Shard {
-  /** Slot numbers plus one; 0: nothing. A power of two long. */
+  /** For each place the slot's number plus one, 0 for none, and the hash. */
   table: Int32Array;
+  /** Places less one: the places are a power of two. */
+  mask: number;
   count: number;
 }
 
@@ -23,13 +19,12 @@ interface Shard {
  * one at a time: no growth pauses for long.
  */
 export class KeyIndex {
-  readonly #records: IndexedRecords;
-  readonly #shards: Shard[] = Array.from({ length: SHARDS }, () => {
-    return { table: new Int32Array(SHARD_SLOTS_MIN), count: 0 };
-  });
+  readonly #hasKey: (slot: number, key: Uint8Array) => boolean;
+  readonly #shards: Shard[] = Array.from({ length: SHARDS }, () => newShard(SHARD_PLACES_MIN));
 
-  constructor(records: IndexedRecords) {
-    this.#records = records;
+  /** @param hasKey tells whether the record in a slot of the index has this key. */
+  constructor(hasKey: (slot: number, key: Uint8Array) => boolean) {
+    this.#hasKey = hasKey;
   }
 
   get reservedBytes(): number {
@@ -38,52 +33,39 @@ export class KeyIndex {
 
   /** The slot of `key`, or -1. */
   find(key: Uint8Array, hash: number): number {
-    const { table } = this.#shardOf(hash);
-    const mask = table.length - 1;
+    const { table, mask } = this.#shardOf(hash);
     for (let at = (hash >>> 8) & mask; ; at = (at + 1) & mask) {
-      const slot = (table[at] ?? 0) - 1;
+      const slot = (table[at * 2] ?? 0) - 1;
       if (slot < 0) return -1;
-      if (this.#records.hashOf(slot) === hash && this.#records.hasKey(slot, key)) return slot;
+      if (table[at * 2 + 1] === (hash | 0) && this.#hasKey(slot, key)) return slot;
     }
   }
 
   /** Adds the slot of a key that is not there. */
   add(slot: number, hash: number): void {
     const shard = this.#shardOf(hash);
-    shard.count += 1;
-    if (shard.count > shard.table.length * LOAD_MAX) this.#grow(shard);
-    place(shard.table, slot, hash);
+    if (shard.count + 1 > (shard.mask + 1) * LOAD_MAX) grow(shard);
+    place(shard, slot + 1, hash);
   }
 
-  /** Removes a slot that is there, while its record still has its hash. */
+  /** Removes a slot that is there. */
   remove(slot: number, hash: number): void {
     const shard = this.#shardOf(hash);
-    const { table } = shard;
-    const mask = table.length - 1;
+    const { table, mask } = shard;
     let hole = (hash >>> 8) & mask;
-    while (table[hole] !== slot + 1) {
-      assert(table[hole] !== 0, "a key that is to be removed has no place");
+    while (table[hole * 2] !== slot + 1) {
+      assert(table[hole * 2] !== 0, "a key that is to be removed has no place");
       hole = (hole + 1) & mask;
     }
     shard.count -= 1;
     // What was pushed past the hole moves back into it: searches stop at the first empty place.
-    for (let at = (hole + 1) & mask; ; at = (at + 1) & mask) {
-      const entry = table[at] ?? 0;
-      if (entry === 0) break;
-      const home = (this.#records.hashOf(entry - 1) >>> 8) & mask;
+    for (let at = (hole + 1) & mask; table[at * 2] !== 0; at = (at + 1) & mask) {
+      const home = ((table[at * 2 + 1] ?? 0) >>> 8) & mask;
       if (((at - home) & mask) < ((at - hole) & mask)) continue;
-      table[hole] = entry;
+      table.copyWithin(hole * 2, at * 2, at * 2 + 2);
       hole = at;
     }
-    table[hole] = 0;
-  }
-
-  #grow(shard: Shard): void {
-    const grown = new Int32Array(shard.table.length * 2);
-    for (const entry of shard.table) {
-      if (entry !== 0) place(grown, entry - 1, this.#records.hashOf(entry - 1));
-    }
-    shard.table = grown;
+    table[hole * 2] = 0;
   }
 
   #shardOf(hash: number): Shard {
@@ -93,9 +75,24 @@ export class KeyIndex {
   }
 }
 
-function place(table: Int32Array, slot: number, hash: number): void {
-  const mask = table.length - 1;
+function newShard(places: number): Shard {
+  return { table: new Int32Array(places * 2), mask: places - 1, count: 0 };
+}
+
+function grow(shard: Shard): void {
+  const grown = newShard((shard.mask + 1) * 2);
+  for (let at = 0; at < shard.table.length; at += 2) {
+    const entry = shard.table[at] ?? 0;
+    if (entry !== 0) place(grown, entry, shard.table[at + 1] ?? 0);
+  }
+  Object.assign(shard, grown);
+}
+
+function place(shard: Shard, entry: number, hash: number): void {
+  const { table, mask } = shard;
   let at = (hash >>> 8) & mask;
-  while (table[at] !== 0) at = (at + 1) & mask;
-  table[at] = slot + 1;
+  while (table[at * 2] !== 0) at = (at + 1) & mask;
+  table[at * 2] = entry;
+  table[at * 2 + 1] = hash | 0;
+  shard.count += 1;
 }

@@ -25,8 +25,10 @@ export class KvRestorer implements StateRestorer {
   readonly #state = new KvState();
   readonly #onFinish: (state: KvState) => void;
   #stage: Stage = "preamble";
-  /** The part that is being collected: preamble, head or body. */
-  #part: Uint8Array<ArrayBuffer> = new Uint8Array(PREAMBLE_BYTES);
+  /** Grows to the largest block; what is kept of a block is copied out of it. */
+  #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(64 * 1024);
+  /** The part of the buffer that is being filled: with the preamble, a head or a body. */
+  #part: Uint8Array<ArrayBuffer> = this.#buffer.subarray(0, PREAMBLE_BYTES);
   #partBytes = 0;
   #bodyCrc = 0;
   #hasHeader = false;
@@ -90,8 +92,10 @@ export class KvRestorer implements StateRestorer {
   #expect(stage: Stage, sizeBytes: number): void {
     this.#stage = stage;
     this.#partBytes = 0;
-    // A body's memory may be used again: everything that is kept of it is copied.
-    if (this.#part.length !== sizeBytes) this.#part = new Uint8Array(sizeBytes);
+    if (sizeBytes > this.#buffer.length) {
+      this.#buffer = new Uint8Array(Math.max(sizeBytes, this.#buffer.length * 2));
+    }
+    this.#part = this.#buffer.subarray(0, sizeBytes);
   }
 
   #takeRecords(reader: RecordReader): void {

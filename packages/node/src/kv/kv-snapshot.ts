@@ -172,15 +172,15 @@ export class KvSnapshot implements StateSnapshot {
 }
 
 function writeKey(block: BlockBuilder, record: RecordView): void {
-  const { key, value } = record;
+  const { key, value, fields } = record;
   const at = block.reserve(KEY_RECORD_BYTES + key.length + value.length);
   const { view } = block;
   view.setUint8(at, TAG_KEY);
   view.setUint16(at + 1, key.length);
   view.setUint32(at + 3, value.length);
-  setSafeInteger(view, at + 7, record.createRevision);
-  setSafeInteger(view, at + 15, record.modRevision);
-  setSafeInteger(view, at + 23, record.version);
+  setSafeInteger(view, at + 7, fields.createRevision);
+  setSafeInteger(view, at + 15, fields.modRevision);
+  setSafeInteger(view, at + 23, fields.version);
   block.setBytes(at + KEY_RECORD_BYTES, key);
   block.setBytes(at + KEY_RECORD_BYTES + key.length, value);
 }

@@ -10,12 +10,15 @@ import type { StateHash } from "./state-hash.ts";
 import { ValueSlabs } from "./value-slabs.ts";
 
 const RECORD_MEMBER = 0;
+/** A key's part in the hash of the state: the same on every node, unlike its place in the index. */
+const DIGEST_SEED: HashSeed = [0x51756f72, 0x6174654b];
 
 /** A record as it lies in the store. */
-export interface RecordView extends SlotFields {
+export interface RecordView {
   /** Views: they hold until the next change of any record. */
   readonly key: Uint8Array;
   readonly value: Uint8Array;
+  readonly fields: SlotFields;
 }
 
 /** The revisions that a record of a snapshot has. */
@@ -37,10 +40,9 @@ export class RecordStore {
       this.#slots.setLocation(slot, location);
     },
   });
-  readonly #index: KeyIndex = new KeyIndex({
-    hashOf: (slot) => this.#slots.hashOf(slot),
-    hasKey: (slot, key) => this.#values.hasKey(this.#slots.locationOf(slot), key),
-  });
+  readonly #index: KeyIndex = new KeyIndex((slot, key) =>
+    this.#values.hasKey(this.#slots.locationOf(slot), key),
+  );
   /** It decides where the index has a key and nothing else: states are equal without it. */
   readonly #seed: HashSeed = newSeed();
   readonly #hash: StateHash;
@@ -97,7 +99,7 @@ export class RecordStore {
   recordAt(slot: number): RecordView {
     const location = this.#slots.locationOf(slot);
     const [key, value] = [this.#values.keyAt(location), this.#values.viewAt(location)];
-    return { key, value, ...this.#slots.fieldsOf(slot) };
+    return { key, value, fields: this.#slots.fieldsOf(slot) };
   }
 
   /** Sets `key` to a copy of `value`, as change number `revision`; returns whether it is new. */
@@ -123,7 +125,7 @@ export class RecordStore {
       modRevision: revision,
       version: before.version + 1,
       valueCrc: crc32(value),
-      keyCrc: before.keyCrc,
+      keyDigest: before.keyDigest,
     });
     this.#values.compactStep();
     return false;
@@ -156,21 +158,22 @@ export class RecordStore {
 
   #add(key: Uint8Array, hash: number, value: Uint8Array, revisions: StoredRevisions): void {
     const slot = this.#slots.take();
-    this.#slots.setHash(slot, hash);
     this.#index.add(slot, hash);
     this.#keyCount += 1;
     this.#payloadBytes += key.length + value.length;
-    const checksums = { valueCrc: crc32(value), keyCrc: crc32(key) };
-    this.#fill(slot, key, value, { ...revisions, ...checksums });
+    const { createRevision, modRevision, version } = revisions;
+    const valueCrc = crc32(value);
+    const keyDigest = keyHash(DIGEST_SEED, key);
+    this.#fill(slot, key, value, { createRevision, modRevision, version, valueCrc, keyDigest });
   }
 
   #fill(slot: number, key: Uint8Array, value: Uint8Array, fields: SlotFields): void {
-    const { createRevision, modRevision, version, valueCrc, keyCrc } = fields;
+    const { createRevision, modRevision, version, valueCrc, keyDigest } = fields;
     this.#slots.setFields(slot, fields);
     this.#slots.setLocation(slot, this.#values.store(slot, key, value));
     this.#hash.add(
       RECORD_MEMBER,
-      keyCrc,
+      keyDigest,
       key.length,
       valueCrc,
       createRevision,
@@ -180,10 +183,10 @@ export class RecordStore {
   }
 
   #unhash(fields: SlotFields, keyBytes: number): void {
-    const { createRevision, modRevision, version, valueCrc, keyCrc } = fields;
+    const { createRevision, modRevision, version, valueCrc, keyDigest } = fields;
     this.#hash.remove(
       RECORD_MEMBER,
-      keyCrc,
+      keyDigest,
       keyBytes,
       valueCrc,
       createRevision,

@@ -1,8 +1,8 @@
 import { assert } from "../raft/index.ts";
 
 const CHUNK_SLOTS = 1 << 14;
-/** f64 createRevision, modRevision, version, location; u32 CRC of the value, of the key; u32 hash. */
-const SLOT_BYTES = 44;
+/** f64 createRevision, modRevision, version, location; u32 CRC of the value; u32 digest of the key. */
+const SLOT_BYTES = 40;
 const NONE = -1;
 
 /** The numbers of one record. */
@@ -12,7 +12,7 @@ export interface SlotFields {
   /** Changes since the key was created, the creation included. */
   readonly version: number;
   readonly valueCrc: number;
-  readonly keyCrc: number;
+  readonly keyDigest: number;
 }
 
 /**
@@ -56,15 +56,6 @@ export class SlotTable {
     this.#firstFree = slot;
   }
 
-  /** The hash that the record's key is found by. */
-  hashOf(slot: number): number {
-    return this.#chunk(slot).getUint32(place(slot) + 40);
-  }
-
-  setHash(slot: number, hash: number): void {
-    this.#chunk(slot).setUint32(place(slot) + 40, hash);
-  }
-
   fieldsOf(slot: number): SlotFields {
     const view = this.#chunk(slot);
     const at = place(slot);
@@ -73,7 +64,7 @@ export class SlotTable {
       modRevision: view.getFloat64(at + 8),
       version: view.getFloat64(at + 16),
       valueCrc: view.getUint32(at + 32),
-      keyCrc: view.getUint32(at + 36),
+      keyDigest: view.getUint32(at + 36),
     };
   }
 
@@ -84,7 +75,7 @@ export class SlotTable {
     view.setFloat64(at + 8, fields.modRevision);
     view.setFloat64(at + 16, fields.version);
     view.setUint32(at + 32, fields.valueCrc);
-    view.setUint32(at + 36, fields.keyCrc);
+    view.setUint32(at + 36, fields.keyDigest);
   }
 
   modRevisionOf(slot: number): number {
