@@ -50,23 +50,25 @@ async function grow(cluster: Daemons, client: QuorateClient): Promise<string> {
   return id;
 }
 
-/** Waits until every node says the same, settled, members, of which `isRight` holds. */
+/**
+ * Waits until the leader of the newest term and everybody that is a member by its word say the
+ * same, settled, members, of which `isRight` holds. Who is out may not have heard of it.
+ */
 function settledWith(
   cluster: Daemons,
   isRight: (voters: readonly string[]) => boolean,
 ): Promise<NodeStatus[]> {
   return eventually("the members to settle", async () => {
-    const statuses = (await cluster.statuses()).filter(({ retired }) => !retired);
-    const [first] = statuses;
-    if (first === undefined || !isRight(votersOf(first))) return null;
-    const agree = statuses.every(
-      (status) =>
-        isSettled(status) &&
-        status.configurationIndex === first.configurationIndex &&
-        votersOf(status).join() === votersOf(first).join(),
+    const all = await cluster.statuses();
+    const leaders = all.filter(({ role }) => role === "leader");
+    const leader = leaders.toSorted((one, other) => other.currentTerm - one.currentTerm)[0];
+    if (leader === undefined || !isRight(votersOf(leader))) return null;
+    const ids = leader.members.map(({ id }) => id);
+    const members = all.filter(({ nodeId }) => ids.includes(nodeId));
+    const agree = members.every(
+      (status) => isSettled(status) && status.configurationIndex === leader.configurationIndex,
     );
-    const isLed = statuses.some(({ role }) => role === "leader");
-    return agree && isLed ? statuses : null;
+    return agree && members.length === ids.length ? members : null;
   });
 }
 
