@@ -25,6 +25,10 @@ const BACKOFF_MAX_MS = 200;
 const READ_ATTEMPT_PART = 0.25;
 const READ_ATTEMPT_MIN_MS = 250;
 
+/** The same of a write in a session: another node rarely knows better, but for a stuck leader. */
+const WRITE_ATTEMPT_PART = 0.4;
+const WRITE_ATTEMPT_MIN_MS = 1000;
+
 /** Refusals that every node would repeat, at any time. */
 const FINAL_CODES: ReadonlySet<RequestErrorCode> = new Set([
   "tooLarge",
@@ -36,6 +40,16 @@ const FINAL_CODES: ReadonlySet<RequestErrorCode> = new Set([
   "quorumAtRisk",
 ]);
 
+/** Refusals that pass by themselves, or at another node: what to tell when time is over. */
+const PASSING_CODES: ReadonlySet<RequestErrorCode> = new Set([
+  "overloaded",
+  "behind",
+  "tooStale",
+  "changeInProgress",
+  "notReady",
+  "storageFull",
+]);
+
 /** One operation of the client, whatever it takes to get it done. */
 export interface CallRequest<Result> {
   /** In words, for messages: `put`. */
@@ -43,8 +57,11 @@ export interface CallRequest<Result> {
   build(requestId: RequestId): ClientRequest;
   /** The result in a reply; null: it is not the answer to this request. */
   read(reply: ClientReply): Result | null;
-  /** A repeated read has no effect: it may be sent any number of times. A write may not. */
-  readonly effect: "read" | "write";
+  /**
+   * A repeated read has no effect, and a `once` has none but that of the first, by its session:
+   * they may be sent any number of times. A write may not.
+   */
+  readonly effect: "read" | "write" | "once";
   readonly need: NodeNeed;
   /** This endpoint and no other, tried once. */
   readonly pinnedTo: string | null;
@@ -91,6 +108,8 @@ export class Call<Result> implements Interruptible {
   readonly #visited: Set<string> = new Set();
   #failedAt: string | null = null;
   #lastAnswer: AnswerError | null = null;
+  /** An attempt that has ended may have had an effect, or may have it yet. */
+  #mayHaveEffect = false;
   #settled = false;
 
   constructor(
@@ -144,9 +163,8 @@ export class Call<Result> implements Interruptible {
     const attempt: CurrentAttempt = { endpoint, request: null, timer: null };
     this.#attempt = attempt;
     this.#visited.add(endpoint);
-    if (this.#request.effect === "read" && this.#request.pinnedTo === null) {
-      const partMs = this.#options.timeoutMs * READ_ATTEMPT_PART;
-      const limitMs = Math.max(READ_ATTEMPT_MIN_MS, partMs);
+    const limitMs = this.#attemptLimitMs();
+    if (limitMs !== null) {
       attempt.timer = setTimeout(() => this.#tooSlow(attempt, limitMs), limitMs);
     }
     attempt.request = this.#nodes
@@ -155,6 +173,15 @@ export class Call<Result> implements Interruptible {
         onReply: (reply) => this.#replied(endpoint, reply),
         onFailure: (error, sent) => this.#connectionFailed(endpoint, error, sent),
       });
+  }
+
+  #attemptLimitMs(): number | null {
+    const { effect, pinnedTo } = this.#request;
+    if (effect === "write" || pinnedTo !== null) return null;
+    const { timeoutMs } = this.#options;
+    return effect === "read"
+      ? Math.max(READ_ATTEMPT_MIN_MS, timeoutMs * READ_ATTEMPT_PART)
+      : Math.max(WRITE_ATTEMPT_MIN_MS, timeoutMs * WRITE_ATTEMPT_PART);
   }
 
   #replied(endpoint: string, reply: ClientReply): void {
@@ -179,24 +206,30 @@ export class Call<Result> implements Interruptible {
     this.#lastAnswer = error;
     this.#log.add(endpoint, this.#nodes.nodeIdAt(endpoint), error);
     if (!this.#mayRetry(reply)) {
-      const outcome = this.#request.effect === "read" ? "notApplied" : reply.outcome;
-      this.#fail(reply.code, outcome, reply.message, error);
+      this.#fail(reply.code, this.#outcomeOf(reply), reply.message, error);
       return;
     }
+    if (reply.outcome === "unknown") this.#mayHaveEffect = true;
     const redirect = this.#redirectOf(reply);
     if (redirect !== null) {
       this.#send(redirect);
       return;
     }
-    // Too much to do does not make another node the leader.
-    if (reply.code !== "overloaded") this.#nodes.forgetLeader(endpoint);
+    // None of these makes another node the leader.
+    if (!PASSING_CODES.has(reply.code)) this.#nodes.forgetLeader(endpoint);
     this.#retry();
   }
 
   #mayRetry({ code, outcome }: ErrorReply): boolean {
     const isFinal = FINAL_CODES.has(code);
-    const isSafe = outcome === "notApplied" || this.#request.effect === "read";
+    const isSafe = outcome === "notApplied" || this.#request.effect !== "write";
     return isSafe && !isFinal && this.#request.pinnedTo === null;
+  }
+
+  /** A condition that failed is the answer to the first of all attempts: the others are copies. */
+  #outcomeOf({ code, outcome }: ErrorReply): Outcome {
+    if (this.#request.effect === "read" || code === "conditionFailed") return "notApplied";
+    return this.#mayHaveEffect ? "unknown" : outcome;
   }
 
   /** Followed at once, but not back to where this came from: that is how loops begin. */
@@ -213,6 +246,7 @@ export class Call<Result> implements Interruptible {
     this.#log.add(endpoint, this.#nodes.nodeIdAt(endpoint), error);
     this.#nodes.forgetLeader(endpoint);
     this.#failedAt = endpoint;
+    if (sent) this.#mayHaveEffect = true;
     if (sent && this.#request.effect === "write") {
       const why = `${describe(this.#log)}; the node may have the ${this.#request.verb}`;
       this.#fail("connectionLost", "unknown", why, error);
@@ -269,14 +303,15 @@ export class Call<Result> implements Interruptible {
 
   #timeOutCode(): ClientErrorCode {
     if (this.#attempt?.request?.sent === true) return "timeout";
-    if (this.#lastAnswer?.code === "overloaded") return "overloaded";
+    const { code } = this.#lastAnswer ?? {};
+    if (code !== undefined && PASSING_CODES.has(code)) return code;
     const wasAnswered = this.#log.list().some(({ error }) => error instanceof AnswerError);
     return wasAnswered ? "noLeader" : "unreachable";
   }
 
   #presentOutcome(): Outcome {
-    const isWithNode = this.#attempt?.request?.sent === true;
-    return isWithNode && this.#request.effect === "write" ? "unknown" : "notApplied";
+    const isWithNode = this.#attempt?.request?.sent === true || this.#mayHaveEffect;
+    return isWithNode && this.#request.effect !== "read" ? "unknown" : "notApplied";
   }
 
   #fail(code: ClientErrorCode, outcome: Outcome, message: string, cause?: unknown): void {

@@ -1,18 +1,23 @@
 import type {
+  ClientReply,
+  ClientRequest,
   GetReply,
   KeyValue,
   MembersChange,
+  MemberStatus,
   NodeStatus,
   ReadConsistency,
+  SessionOperation,
   WritePosition,
 } from "../client-messages.ts";
-import { isIdentifier, type LogIndex, type NodeId, type Term } from "../ids.ts";
+import { isIdentifier, type LogIndex, type NodeId, type RequestId, type Term } from "../ids.ts";
 import { KEY_MAX_BYTES, VALUE_MAX_BYTES } from "../limits.ts";
 import { Call, type CallRequest, type Interruptible } from "./call.ts";
 import { clientHello } from "./client-hello.ts";
 import { KnownNodes } from "./known-nodes.ts";
 import { NodeSearch } from "./node-search.ts";
 import { RequestError } from "./request-error.ts";
+import { type OpenedSession, SessionWrites, type WriteLimits } from "./session-writes.ts";
 import {
   LinkSubscription,
   type SubscribeOptions,
@@ -33,6 +38,12 @@ export interface QuorateClientOptions {
   readonly timeoutMs?: number;
   /** Shown by the nodes: 1 to 64 characters. Default "client". */
   readonly clientName?: string;
+  /**
+   * Writes are made in a session, which the first of them opens: each may be sent again until its
+   * time is over, and takes effect once. Default: true. False: a write whose answer is lost is
+   * `unknown`, and is not repeated; it spares a client of few writes the opening.
+   */
+  readonly sessions?: boolean;
 }
 
 /** For one request. */
@@ -106,7 +117,8 @@ export interface MoveLeaderResult {
  * time is over. Every method rejects with a {@link RequestError} and with nothing else.
  *
  * A fulfilled write is committed and on the disks of a majority. A rejected one says whether it
- * was certainly not applied, or may have been or yet be.
+ * was certainly not applied, or may have been or yet be. No read goes back behind what this client
+ * has read or written before, whichever nodes answer (Diss. §6.4; rule: monotonic sessions).
  */
 export class QuorateClient {
   readonly #timeoutMs: number;
@@ -114,6 +126,10 @@ export class QuorateClient {
   readonly #search: NodeSearch;
   readonly #calls: Set<Interruptible> = new Set();
   readonly #subscriptions: Set<LinkSubscription> = new Set();
+  readonly #session: SessionWrites | null;
+  /** Highest revision of the store that an answer told. */
+  #revision = 0;
+  #outstanding = 0;
   #outstandingBytes = 0;
   #closed = false;
 
@@ -125,6 +141,7 @@ export class QuorateClient {
       keepAlive: KEEP_ALIVE,
     });
     this.#search = new NodeSearch(this.#nodes);
+    this.#session = options.sessions === false ? null : this.#createSession();
   }
 
   /** Every endpoint that was given or learned so far. */
@@ -147,9 +164,13 @@ export class QuorateClient {
         key: keyBytes,
         consistency,
         maxStalenessMs,
-        minRevision: 0,
+        minRevision: this.#revision,
       }),
-      read: (reply) => (reply.type === "GetReply" ? getResult(reply) : null),
+      read: (reply) => {
+        if (reply.type !== "GetReply") return null;
+        this.#saw(reply.revision);
+        return getResult(reply);
+      },
       effect: "read",
       need: consistency === "stale" ? "any" : "led",
       pinnedTo: options.endpoint ?? null,
@@ -166,21 +187,21 @@ export class QuorateClient {
     const valueBytes = toBytes(value);
     const fault = faultOfKey(keyBytes) ?? faultOfValue(valueBytes);
     if (fault !== null) return Promise.reject(fault);
-    return this.#call(keyBytes.byteLength + valueBytes.byteLength, options, {
+    return this.#write(keyBytes.byteLength + valueBytes.byteLength, options, {
       verb: "put",
-      build: (requestId) => ({
+      build: (requestId, session) => ({
         type: "Put",
         requestId,
         key: keyBytes,
         value: valueBytes,
         ifRevision: options.ifRevision ?? null,
-        session: null,
+        session,
       }),
-      read: (reply) =>
-        reply.type === "PutReply" ? { ...positionOf(reply), created: reply.created } : null,
-      effect: "write",
-      need: "leader",
-      pinnedTo: null,
+      read: (reply) => {
+        if (reply.type !== "PutReply") return null;
+        this.#saw(reply.revision);
+        return { ...positionOf(reply), created: reply.created };
+      },
     });
   }
 
@@ -189,20 +210,20 @@ export class QuorateClient {
     const keyBytes = toBytes(key);
     const fault = faultOfKey(keyBytes);
     if (fault !== null) return Promise.reject(fault);
-    return this.#call(keyBytes.byteLength, options, {
+    return this.#write(keyBytes.byteLength, options, {
       verb: "delete",
-      build: (requestId) => ({
+      build: (requestId, session) => ({
         type: "Delete",
         requestId,
         key: keyBytes,
         ifRevision: options.ifRevision ?? null,
-        session: null,
+        session,
       }),
-      read: (reply) =>
-        reply.type === "DeleteReply" ? { ...positionOf(reply), deleted: reply.deleted } : null,
-      effect: "write",
-      need: "leader",
-      pinnedTo: null,
+      read: (reply) => {
+        if (reply.type !== "DeleteReply") return null;
+        this.#saw(reply.revision);
+        return { ...positionOf(reply), deleted: reply.deleted };
+      },
     });
   }
 
@@ -267,6 +288,18 @@ export class QuorateClient {
     });
   }
 
+  /** The members as `endpoint` (`host:port`) knows them. Asked once. */
+  async members(
+    endpoint: string,
+    options: RequestOptions = {},
+  ): Promise<{
+    readonly configurationIndex: LogIndex;
+    readonly members: readonly MemberStatus[];
+  }> {
+    const { configurationIndex, members } = await this.status(endpoint, options);
+    return { configurationIndex, members };
+  }
+
   /** Follows the state and the events of the node at `endpoint` (`host:port`). */
   subscribe(
     endpoint: string,
@@ -291,9 +324,84 @@ export class QuorateClient {
   close(): Promise<void> {
     this.#closed = true;
     for (const subscription of this.#subscriptions) subscription.cancel();
+    this.#endSession();
     for (const call of this.#calls) call.interrupt("closed", "the client was closed");
     this.#nodes.close();
     return Promise.resolve();
+  }
+
+  #createSession(): SessionWrites {
+    return new SessionWrites({
+      open: (limits) =>
+        this.#start(limits, {
+          verb: "opening of a session",
+          build: (requestId) => ({ type: "OpenSession", requestId }),
+          read: sessionOf,
+          // Opened twice, the one that nobody uses ends by itself.
+          effect: "read",
+          need: "leader",
+          pinnedTo: null,
+        }),
+      keep: (sessionId) =>
+        this.#start(
+          { timeoutMs: this.#timeoutMs, signal: null },
+          {
+            verb: "keeping of the session",
+            build: (requestId) => ({ type: "KeepSession", requestId, sessionId }),
+            read: sessionOf,
+            effect: "read",
+            need: "leader",
+            pinnedTo: null,
+          },
+        ),
+    });
+  }
+
+  /** A leader that is connected may forget the session now; else it ends by its time. */
+  #endSession(): void {
+    const sessionId = this.#session?.sessionId ?? null;
+    const { leader } = this.#nodes;
+    this.#session?.close();
+    if (sessionId === null || leader === null) return;
+    const link = this.#nodes.link(leader);
+    if (!link.isConnected) return;
+    link.request((requestId) => ({ type: "CloseSession", requestId, sessionId }), {
+      onReply: () => undefined,
+      onFailure: () => undefined,
+    });
+  }
+
+  #saw(revision: number): void {
+    this.#revision = Math.max(this.#revision, revision);
+  }
+
+  #write<Result>(
+    sizeBytes: number,
+    options: RequestOptions,
+    request: WriteRequest<Result>,
+  ): Promise<Result> {
+    const session = this.#session;
+    const common = {
+      verb: request.verb,
+      read: request.read,
+      need: "leader",
+      pinnedTo: null,
+    } as const;
+    return this.#admit(sizeBytes, options, (limits) =>
+      session === null
+        ? this.#start(limits, {
+            ...common,
+            build: (requestId) => request.build(requestId, null),
+            effect: "write",
+          })
+        : session.run(limits, (operation, left) =>
+            this.#start(left, {
+              ...common,
+              build: (requestId) => request.build(requestId, operation()),
+              effect: "once",
+            }),
+          ),
+    );
   }
 
   #call<Result>(
@@ -301,33 +409,57 @@ export class QuorateClient {
     options: RequestOptions,
     request: CallRequest<Result>,
   ): Promise<Result> {
+    return this.#admit(sizeBytes, options, (limits) => this.#start(limits, request));
+  }
+
+  /** Counts what is under way, whatever it waits for. */
+  #admit<Result>(
+    sizeBytes: number,
+    options: RequestOptions,
+    run: (limits: WriteLimits) => Promise<Result>,
+  ): Promise<Result> {
     const refusal = this.#refusal(sizeBytes);
     if (refusal !== null) return Promise.reject(refusal);
-    const call = new Call(
-      request,
-      { timeoutMs: options.timeoutMs ?? this.#timeoutMs, signal: options.signal ?? null },
-      this.#nodes,
-      this.#search,
-    );
-    this.#calls.add(call);
+    this.#outstanding += 1;
     this.#outstandingBytes += sizeBytes;
-    return call.promise.finally(() => {
-      this.#calls.delete(call);
+    const { timeoutMs = this.#timeoutMs, signal = null } = options;
+    return run({ timeoutMs, signal }).finally(() => {
+      this.#outstanding -= 1;
       this.#outstandingBytes -= sizeBytes;
     });
   }
 
+  #start<Result>(limits: WriteLimits, request: CallRequest<Result>): Promise<Result> {
+    if (this.#closed) return Promise.reject(closedError());
+    const call = new Call(request, limits, this.#nodes, this.#search);
+    this.#calls.add(call);
+    return call.promise.finally(() => this.#calls.delete(call));
+  }
+
   #refusal(sizeBytes: number): RequestError | null {
-    if (this.#closed) {
-      return new RequestError("closed", "notApplied", { message: "the client was closed" });
-    }
+    if (this.#closed) return closedError();
     const isFull =
-      this.#calls.size >= OUTSTANDING_MAX ||
+      this.#outstanding >= OUTSTANDING_MAX ||
       this.#outstandingBytes + sizeBytes > OUTSTANDING_MAX_BYTES;
     if (!isFull) return null;
-    const message = `${this.#calls.size} requests are under way: wait for some of them`;
+    const message = `${this.#outstanding} requests are under way: wait for some of them`;
     return new RequestError("tooManyOutstanding", "notApplied", { message });
   }
+}
+
+/** A write, in a session or in none. */
+interface WriteRequest<Result> {
+  readonly verb: string;
+  build(requestId: RequestId, session: SessionOperation | null): ClientRequest;
+  read(reply: ClientReply): Result | null;
+}
+
+function closedError(): RequestError {
+  return new RequestError("closed", "notApplied", { message: "the client was closed" });
+}
+
+function sessionOf(reply: ClientReply): OpenedSession | null {
+  return reply.type === "SessionReply" ? { sessionId: reply.sessionId, ttlMs: reply.ttlMs } : null;
 }
 
 function toBytes(data: string | Uint8Array): Uint8Array {

@@ -12,7 +12,7 @@ function clientOf(
   { endpoints }: { endpoints: readonly string[] },
   timeoutMs = 4000,
 ): QuorateClient {
-  const client = new QuorateClient({ endpoints, timeoutMs });
+  const client = new QuorateClient({ endpoints, timeoutMs, sessions: false });
   t.after(() => client.close());
   return client;
 }

@@ -16,7 +16,7 @@ function clientOf(
   { endpoints }: { endpoints: readonly string[] },
   options: Partial<QuorateClientOptions> = {},
 ): QuorateClient {
-  const client = new QuorateClient({ endpoints, timeoutMs: 4000, ...options });
+  const client = new QuorateClient({ endpoints, timeoutMs: 4000, sessions: false, ...options });
   t.after(() => client.close());
   return client;
 }
