@@ -13,6 +13,8 @@ export { decodeCommand, encodeCommand } from "./kv/command-codec.ts";
 export type { CommandEnvelope, DecodedCommand, KvCommand } from "./kv/kv-command.ts";
 export type { KvResult } from "./kv/kv-result.ts";
 export { KvStateMachine } from "./kv/kv-state-machine.ts";
+export type { KvSnapshotErrorCode } from "./kv/snapshot-error.ts";
+export { KvSnapshotError } from "./kv/snapshot-error.ts";
 export type { Clock, Timer } from "./ports/clock.ts";
 export type { Random } from "./ports/random.ts";
 export type { StateMachine } from "./ports/state-machine.ts";
