@@ -33,7 +33,7 @@ export interface Hello {
    */
   readonly bootNumber: number | null;
   /**
-   * Index of the newest configuration that the sender knows to be committed: a node that is behind
+   * Index of the newest configuration in the sender's log, committed or not: a node that is behind
    * lets in a member that it does not know yet. Null from a client.
    */
   readonly configurationIndex: LogIndex | null;

@@ -311,7 +311,7 @@ export class QuorateServer {
   }
 
   #hello(to: NodeId | null, bulk: boolean): Hello {
-    const { configurationIndex, commitIndex } = this.#driver.view();
+    const { configurationIndex } = this.#driver.view();
     const { clusterId, nodeId, incarnation, bootId, address, softwareVersion } = this.#identity;
     return {
       type: "Hello",
@@ -326,7 +326,7 @@ export class QuorateServer {
       softwareVersion,
       capabilities: bulk ? [BULK_CAPABILITY] : [],
       bootNumber: this.#storage.identity.bootNumber,
-      configurationIndex: configurationIndex <= commitIndex ? configurationIndex : 0,
+      configurationIndex,
     };
   }
 

@@ -100,6 +100,8 @@ export class Admission {
         `stop it; to have it back, give it a new name and an empty directory, and add it`,
       );
     }
+    // Whoever waits to be added knows nobody, and hears of the members from them.
+    if (voters.length === 0) return null;
     if ([...voters, ...votersOutgoing, ...learners, ...retired].includes(from)) return null;
     // A node that is behind hears of new members from them: the leader may be one.
     if ((configurationIndex ?? 0) > known.configurationIndex) return null;

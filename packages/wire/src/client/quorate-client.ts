@@ -451,7 +451,7 @@ export class QuorateClient {
 interface WriteRequest<Result> {
   readonly verb: string;
   build(requestId: RequestId, session: SessionOperation | null): ClientRequest;
-  read(reply: ClientReply): Result | null;
+  readonly read: (reply: ClientReply) => Result | null;
 }
 
 function closedError(): RequestError {
