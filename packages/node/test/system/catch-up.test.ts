@@ -5,7 +5,7 @@ import { Daemons, eventually } from "./daemons.ts";
 import { Load } from "./load.ts";
 import { percentile, scaled } from "./scale.ts";
 
-const MISSED = scaled(60_000, 200_000);
+const MISSED = scaled(30_000, 200_000);
 const VALUE = Buffer.alloc(64, "v");
 const CATCH_UP_TIMEOUT_MS = 120_000;
 
