@@ -17,15 +17,26 @@ export type { KvSnapshotErrorCode } from "./kv/snapshot-error.ts";
 export { KvSnapshotError } from "./kv/snapshot-error.ts";
 export type { Clock, Timer } from "./ports/clock.ts";
 export type { Random } from "./ports/random.ts";
-export type { StateMachine } from "./ports/state-machine.ts";
+export type {
+  SnapshotName,
+  SnapshotReader,
+  SnapshotReceiver,
+  SnapshotStore,
+  SnapshotWriter,
+} from "./ports/snapshot-store.ts";
+export type { StateMachine, StateRestorer, StateSnapshot } from "./ports/state-machine.ts";
 export type { Storage } from "./ports/storage.ts";
 export type { Transport, TransportHandlers } from "./ports/transport.ts";
-export type { RaftConfig, RaftView } from "./raft/index.ts";
+export type { ChangeOptions, ConfigurationTarget, RaftConfig, RaftView } from "./raft/index.ts";
 export { InvariantError, RAFT_DEFAULTS } from "./raft/index.ts";
 export type {
+  ByteProgress,
+  ChangeOutcome,
   DriverObserver,
   ProposalOutcome,
   ReadOutcome,
+  SnapshotStatus,
+  SnapshotWork,
   TransferOutcome,
 } from "./server/driver-outcomes.ts";
 export type { RaftDriverOptions } from "./server/raft-driver.ts";

@@ -11,7 +11,7 @@ import type { DriverObserver } from "../../src/server/driver-outcomes.ts";
 import { RaftDriver } from "../../src/server/raft-driver.ts";
 import { SimSnapshotFiles, SimSnapshotStore } from "../../src/testing/sim-snapshot-store.ts";
 
-export const TICK_MS = 10;
+const TICK_MS = 10;
 
 const DISK_US = 200;
 const NETWORK_US = 100;
