@@ -73,7 +73,7 @@ export function installSnapshot(state: RaftState, from: NodeId, message: Install
 
 /**
  * The state machine's state at `index` is in a durable file: the log up to there may go, but for
- * a window that spares followers a little behind a snapshot (rule 41). What this server's own disk
+ * a window that spares followers a little behind a snapshot. What this server's own disk
  * does not hold yet stays.
  */
 export function compactLog(state: RaftState, index: LogIndex): SnapshotPoint | null {
