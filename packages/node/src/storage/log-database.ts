@@ -362,14 +362,15 @@ function openChecked(
   const recovery = new Recovery(connection, path);
   recovery.checkApplication();
   const [, frames] = walFramesOf(connection).get() ?? [0, 0, 0];
-  const found = connection.transaction((): Found => {
-    migrate(connection, path);
-    const identity = recovery.identity(options.expect);
-    const wal = new WalFile(`${path}-wal`);
-    refuseDamagedWal(wal, frames, path);
-    return { connection, wal, contents: recovery.contents(identity, onEntries) };
-  })();
-  return found;
+  connection.exec("BEGIN");
+  migrate(connection, path);
+  const identity = recovery.identity(options.expect);
+  const wal = new WalFile(`${path}-wal`);
+  refuseDamagedWal(wal, frames, path);
+  const contents = recovery.contents(identity, onEntries);
+  // A damaged database is not written to: what was found goes into a new one.
+  connection.exec(contents.warning === null ? "COMMIT" : "ROLLBACK");
+  return { connection, wal, contents };
 }
 
 /**

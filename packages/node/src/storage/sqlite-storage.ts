@@ -88,9 +88,9 @@ export class SqliteStorage implements Storage {
   }
 
   persist(batch: PersistBatch, done: () => void): void {
-    this.#order.check(batch);
     const point = batch.snapshot?.point;
     assert(point === undefined || this.snapshots.holds(point), "the snapshot's file is not there");
+    this.#order.check(batch);
     const records = batch.entries.length > 0 ? encodeEntries(batch.entries) : null;
     const ticket = this.#nextTicket(() => {
       if (point !== undefined) this.snapshots.switched(point);

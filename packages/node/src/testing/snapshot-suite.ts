@@ -79,7 +79,7 @@ export async function writeSnapshot(
 }
 
 /** All bytes of a snapshot. */
-export async function readSnapshot(reader: SnapshotReader, stepBytes: number): Promise<Buffer> {
+async function readSnapshot(reader: SnapshotReader, stepBytes: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for (let offset = 0; ;) {
     const chunk = await readAt(reader, offset, stepBytes);

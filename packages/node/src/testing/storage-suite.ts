@@ -2,15 +2,18 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
+import { configurationOf } from "@quorate/wire";
 import type { LogEntry, LogIndex, Term } from "@quorate/wire";
 
 import type { Storage } from "../ports/storage.ts";
-import type { HardState, PersistBatch, RecoveredState } from "../raft/index.ts";
+import type { HardState, PersistBatch, RecoveredState, SnapshotPoint } from "../raft/index.ts";
 
 /** One place that a {@link Storage} keeps its state in, from its bootstrap on. */
 export interface StoragePlace {
   /** Opens it: the first time with an empty log in term 0. The one before was closed. */
   open(): Promise<Storage>;
+  /** Makes a durable snapshot, whatever is in it, that a batch to `storage` may switch to. */
+  makeSnapshot(storage: Storage, point: SnapshotPoint): Promise<void>;
   /** Removes it, with whatever is still open. */
   dispose(): void;
 }
@@ -41,6 +44,9 @@ export function storageContract(name: string, makePlace: () => StoragePlace): vo
     claim("keeps large batches and large entries whole", keepsLargeBatches);
     claim("keeps the bytes an entry had when it was handed over", keepsViews);
     claim("makes earlier batches durable before it is closed", flushesOnClose);
+    claim("begins the log after a snapshot, and keeps what follows it (§7)", switchesKeepingLog);
+    claim("drops the log that a snapshot takes the place of (§7)", switchesDroppingLog);
+    claim("stores entries in the batch that drops the log before them", switchesWithEntries);
     claim("takes no fewer bytes for more entries", reportsSize);
   });
 }
@@ -178,6 +184,73 @@ async function flushesOnClose(place: StoragePlace): Promise<void> {
   assert.equal(doneCalls, doneCallsAtClose, "done was called after close");
   const recovered = await recoverAgain(place);
   assertEntries(recovered.entries, entriesOf(1, 4, 10));
+}
+
+/** A point with members that only it has. */
+export function pointAt(lastIncludedIndex: LogIndex, lastIncludedTerm: Term): SnapshotPoint {
+  const configuration = configurationOf({
+    voters: ["n1", `n${lastIncludedIndex + 10}`],
+    staging: ["n8"],
+    addresses: [{ id: "n1", address: "127.0.0.1:7001" }],
+    retired: ["n9"],
+  });
+  const configurationIndex = Math.max(0, lastIncludedIndex - 1);
+  return { lastIncludedIndex, lastIncludedTerm, configuration, configurationIndex };
+}
+
+async function switchesKeepingLog(place: StoragePlace): Promise<void> {
+  const storage = await place.open();
+  const hardState: HardState = { currentTerm: 2, votedFor: null, commitIndex: 8 };
+  await persist(storage, { sequence: 1, hardState, entries: entriesOf(1, 2, 10) });
+  const point = pointAt(7, 2);
+  await place.makeSnapshot(storage, point);
+  const beforeFirst = { index: 4, term: 2 };
+  const snapshot = { point, beforeFirst, keepsLog: true };
+  await persist(storage, { sequence: 2, hardState: null, entries: entriesOf(11, 2, 1), snapshot });
+  await persist(storage, { sequence: 3, hardState: null, entries: entriesOf(10, 2, 1) });
+  await storage.close();
+  const recovered = await recoverAgain(place);
+  assert.deepEqual(recovered.hardState, hardState);
+  assert.deepEqual(recovered.snapshot, point);
+  assert.deepEqual(recovered.beforeFirst, beforeFirst);
+  assert.equal(recovered.voteFloor, null);
+  assertEntries(recovered.entries, entriesOf(5, 2, 6));
+}
+
+async function switchesDroppingLog(place: StoragePlace): Promise<void> {
+  const first = await place.open();
+  const hardState: HardState = { currentTerm: 3, votedFor: null, commitIndex: 2 };
+  await persist(first, { sequence: 1, hardState, entries: entriesOf(1, 2, 9) });
+  const point = pointAt(7, 3);
+  await place.makeSnapshot(first, point);
+  const beforeFirst = { index: 7, term: 3 };
+  const snapshot = { point, beforeFirst, keepsLog: false };
+  await persist(first, { sequence: 2, hardState: null, entries: [], snapshot });
+  await first.close();
+  const second = await place.open();
+  assert.deepEqual(second.recovered.snapshot, point);
+  assert.deepEqual(second.recovered.beforeFirst, beforeFirst);
+  assert.deepEqual(second.recovered.entries, []);
+  await persist(second, { sequence: 1, hardState: null, entries: entriesOf(8, 3, 3) });
+  await second.close();
+  const recovered = await recoverAgain(place);
+  assertEntries(recovered.entries, entriesOf(8, 3, 3));
+}
+
+async function switchesWithEntries(place: StoragePlace): Promise<void> {
+  const storage = await place.open();
+  const before: HardState = { currentTerm: 3, votedFor: null, commitIndex: 2 };
+  await persist(storage, { sequence: 1, hardState: before, entries: entriesOf(1, 2, 9) });
+  const point = pointAt(6, 3);
+  await place.makeSnapshot(storage, point);
+  const hardState: HardState = { currentTerm: 4, votedFor: "n2", commitIndex: 7 };
+  const snapshot = { point, beforeFirst: { index: 6, term: 3 }, keepsLog: false };
+  await persist(storage, { sequence: 2, hardState, entries: entriesOf(7, 4, 2), snapshot });
+  await storage.close();
+  const recovered = await recoverAgain(place);
+  assert.deepEqual(recovered.hardState, hardState);
+  assert.deepEqual(recovered.snapshot, point);
+  assertEntries(recovered.entries, entriesOf(7, 4, 2));
 }
 
 async function reportsSize(place: StoragePlace): Promise<void> {

@@ -12,6 +12,8 @@ import type {
   OpenStorageOptions,
   SqliteStorage,
 } from "../../src/storage/index.ts";
+import type { SnapshotPoint } from "../../src/raft/index.ts";
+import { writeSnapshot } from "../../src/testing/snapshot-suite.ts";
 import { bootstrapDirectory, openStorage } from "../../src/storage/index.ts";
 
 /** A bootstrap of node n1 in a cluster of three. */
@@ -61,8 +63,16 @@ export function open(
 export function crashImage(t: TestContext, directory: string): string {
   const image = join(temporaryFolder(t), "data");
   fs.mkdirSync(image);
-  execFileSync("cp", [join(directory, "raft.db"), join(directory, "raft.db-wal"), image]);
+  const names = ["raft.db", "raft.db-wal", "snapshots"].map((name) => join(directory, name));
+  execFileSync("cp", ["-r", ...names.filter((name) => fs.existsSync(name)), image]);
   return image;
+}
+
+/** Makes a snapshot that `storage` can switch to; its content is of no importance. */
+export async function makeSnapshot(storage: SqliteStorage, point: SnapshotPoint): Promise<void> {
+  const { lastIncludedIndex, lastIncludedTerm } = point;
+  const content = [new Uint8Array(2000).fill(lastIncludedIndex)];
+  await writeSnapshot(storage.snapshots, lastIncludedIndex, lastIncludedTerm, content);
 }
 
 /** Changes the database of a directory that is not open, behind Quorate's back. */

@@ -7,18 +7,33 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import SqliteDatabase from "better-sqlite3";
 import fc from "fast-check";
-import type { LogEntry } from "@quorate/wire";
+import type { EntryId, LogEntry } from "@quorate/wire";
 
 import { InvariantError } from "../../src/raft/index.ts";
-import type { HardState, PersistBatch } from "../../src/raft/index.ts";
+import type {
+  HardState,
+  PersistBatch,
+  RecoveredState,
+  SnapshotPoint,
+  SnapshotSwitch,
+} from "../../src/raft/index.ts";
 import { bootstrapDirectory } from "../../src/storage/index.ts";
+import type { SqliteStorage } from "../../src/storage/index.ts";
 import {
   assertEntries,
   entriesOf,
   persist,
+  pointAt,
   storageContract,
 } from "../../src/testing/storage-suite.ts";
-import { bootstrapOptions, bootstrapped, open, temporaryFolder } from "./data-place.ts";
+import {
+  bootstrapOptions,
+  bootstrapped,
+  crashImage,
+  makeSnapshot,
+  open,
+  temporaryFolder,
+} from "./data-place.ts";
 
 const TERM_1: HardState = { currentTerm: 1, votedFor: "n1", commitIndex: 0 };
 
@@ -28,6 +43,7 @@ storageContract("SqliteStorage", () => {
   bootstrapDirectory(bootstrapOptions(directory));
   return {
     open: () => open(directory),
+    makeSnapshot: (storage, point) => makeSnapshot(storage as SqliteStorage, point),
     dispose: () => fs.rmSync(folder, { recursive: true, force: true }),
   };
 });
@@ -178,6 +194,10 @@ interface Step {
   readonly sizes: readonly number[];
   readonly termUp: boolean;
   readonly reopen: boolean;
+  /** How far a snapshot moves on, and how many entries before it stay; null: none is taken. */
+  readonly compact: { readonly by: number; readonly trailing: number } | null;
+  /** The snapshot is a leader's, and the log goes. */
+  readonly install: boolean;
 }
 
 const STEP: fc.Arbitrary<Step> = fc.record({
@@ -185,7 +205,65 @@ const STEP: fc.Arbitrary<Step> = fc.record({
   sizes: fc.array(fc.nat({ max: 6000 }), { maxLength: 6 }),
   termUp: fc.boolean(),
   reopen: fc.integer({ min: 0, max: 4 }).map((roll) => roll === 0),
+  compact: fc.option(fc.record({ by: fc.nat({ max: 6 }), trailing: fc.nat({ max: 4 }) })),
+  install: fc.integer({ min: 0, max: 3 }).map((roll) => roll === 0),
 });
+
+/** An array with a term, and a start that moves: what a storage must be, whatever happens. */
+class Model {
+  hardState: HardState = { currentTerm: 1, votedFor: null, commitIndex: 0 };
+  log: LogEntry[] = [];
+  beforeFirst: EntryId = { index: 0, term: 0 };
+  point: SnapshotPoint | null = null;
+
+  get lastIndex(): number {
+    return this.beforeFirst.index + this.log.length;
+  }
+
+  termAt(index: number): number {
+    if (index === this.beforeFirst.index) return this.beforeFirst.term;
+    return this.log[index - this.beforeFirst.index - 1]?.term ?? this.hardState.currentTerm;
+  }
+
+  /** The switch of `step`, done in the model; null: it has none. */
+  switchOf(step: Step): SnapshotSwitch | null {
+    const lastIncluded = this.point?.lastIncludedIndex ?? 0;
+    const { compact, install } = step;
+    if (compact === null || compact.by === 0) return null;
+    const wanted = lastIncluded + compact.by;
+    const index = install ? this.lastIndex + compact.by : Math.min(wanted, this.lastIndex);
+    if (index <= lastIncluded) return null;
+    const point = pointAt(index, this.termAt(index));
+    const start = install ? index : Math.max(this.beforeFirst.index, index - compact.trailing);
+    const beforeFirst = { index: start, term: this.termAt(start) };
+    this.log = install ? [] : this.log.slice(start - this.beforeFirst.index);
+    this.beforeFirst = beforeFirst;
+    this.point = point;
+    return { point, beforeFirst, keepsLog: !install };
+  }
+
+  /** The entries of `step`, done in the model. */
+  entriesOf(step: Step): LogEntry[] {
+    const committed = this.point?.lastIncludedIndex ?? 0;
+    const kept = Math.max(this.lastIndex - step.keep, committed);
+    const term = this.hardState.currentTerm;
+    const entries = step.sizes.map((size, offset): LogEntry => {
+      const index = kept + offset + 1;
+      return { index, term, kind: "command", data: new Uint8Array(size).fill(index) };
+    });
+    if (entries.length === 0) return entries;
+    this.log = [...this.log.slice(0, kept - this.beforeFirst.index), ...entries];
+    return entries;
+  }
+
+  assertEqual(recovered: RecoveredState): void {
+    assert.deepEqual(recovered.hardState, this.hardState);
+    assert.deepEqual(recovered.beforeFirst, this.beforeFirst);
+    if (this.point !== null) assert.deepEqual(recovered.snapshot, this.point);
+    assert.equal(recovered.voteFloor, null);
+    assertEntries(recovered.entries, this.log);
+  }
+}
 
 test("SqliteStorage: is an array with a term, whatever is written and reopened", async (t) => {
   const folder = temporaryFolder(t);
@@ -195,33 +273,106 @@ test("SqliteStorage: is an array with a term, whatever is written and reopened",
     const directory = join(folder, `run-${run}`);
     bootstrapDirectory(bootstrapOptions(directory));
     let storage = await open(directory);
-    let hardState: HardState = { currentTerm: 1, votedFor: null, commitIndex: 0 };
-    let log: LogEntry[] = [];
+    const model = new Model();
     let sequence = 0;
-    await persist(storage, { sequence: (sequence += 1), hardState, entries: [] });
+    await persist(storage, {
+      sequence: (sequence += 1),
+      hardState: model.hardState,
+      entries: [],
+    });
     for (const step of steps) {
-      const kept = Math.max(0, log.length - step.keep, hardState.commitIndex);
-      if (step.termUp) hardState = { ...hardState, currentTerm: hardState.currentTerm + 1 };
-      const term = hardState.currentTerm;
-      const entries = step.sizes.map((size, offset): LogEntry => {
-        const index = kept + offset + 1;
-        return { index, term, kind: "command", data: new Uint8Array(size).fill(index) };
-      });
-      if (entries.length > 0) log = [...log.slice(0, kept), ...entries];
-      const written = step.termUp ? hardState : null;
-      await persist(storage, { sequence: (sequence += 1), hardState: written, entries });
+      const { currentTerm } = model.hardState;
+      const snapshot = model.switchOf(step);
+      if (step.termUp) model.hardState = { ...model.hardState, currentTerm: currentTerm + 1 };
+      const entries = model.entriesOf(step);
+      const hardState = step.termUp ? model.hardState : null;
+      if (snapshot !== null) await makeSnapshot(storage, snapshot.point);
+      const switched = snapshot === null ? {} : { snapshot };
+      await persist(storage, { sequence: (sequence += 1), hardState, entries, ...switched });
       if (!step.reopen) continue;
       await storage.close();
       storage = await open(directory);
       sequence = 0;
-      assertEntries(storage.recovered.entries, log);
+      model.assertEqual(storage.recovered);
     }
     await storage.close();
     storage = await open(directory);
-    assert.deepEqual(storage.recovered.hardState, hardState);
-    assertEntries(storage.recovered.entries, log);
+    model.assertEqual(storage.recovered);
     await storage.close();
     fs.rmSync(directory, { recursive: true });
   });
   await fc.assert(property, { numRuns: 12 });
+});
+
+test("SqliteStorage: removes what a snapshot replaced, and gives its room back", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  const data = new Uint8Array(10_000).fill(5);
+  const entries = entriesOf(1, 1, 3000).map((entry) => ({ ...entry, data }));
+  for (let sequence = 1; sequence <= 30; sequence += 1) {
+    const batch = entries.slice(sequence * 100 - 100, sequence * 100);
+    await persist(storage, { sequence, hardState: TERM_1, entries: batch });
+  }
+  const fullBytes = storage.sizeBytes();
+  const point = pointAt(2990, 1);
+  await makeSnapshot(storage, point);
+  const snapshot = { point, beforeFirst: { index: 2980, term: 1 }, keepsLog: true };
+  await persist(storage, { sequence: 31, hardState: null, entries: [], snapshot });
+  const atOnce = storage.sizeBytes();
+  assert.ok(atOnce >= fullBytes, "the switch itself waits for none of it");
+  while (storage.sizeBytes() > fullBytes / 2) await delay(5);
+  await persist(storage, { sequence: 32, hardState: null, entries: entriesOf(3001, 1, 1) });
+  await storage.close();
+  const database = new SqliteDatabase(join(directory, "raft.db"), { readonly: true });
+  t.after(() => database.close());
+  const rows = database.prepare("SELECT min(idx) first, max(idx) last FROM log").get();
+  assert.deepEqual(rows, { first: 2981, last: 3001 });
+  assert.equal(database.pragma("integrity_check", { simple: true }), "ok");
+});
+
+test("SqliteStorage: ignores and removes what a crash left before the log's start", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  await persist(storage, { sequence: 1, hardState: TERM_1, entries: entriesOf(1, 1, 2000) });
+  const point = pointAt(1990, 1);
+  await makeSnapshot(storage, point);
+  const snapshot = { point, beforeFirst: { index: 1985, term: 1 }, keepsLog: true };
+  await persist(storage, { sequence: 2, hardState: null, entries: [], snapshot });
+  const image = crashImage(t, directory);
+  await storage.close();
+  const count = new SqliteDatabase(join(image, "raft.db"));
+  const left = count.prepare<[], number>("SELECT count(*) FROM log WHERE idx <= 1985").pluck();
+  assert.ok((left.get() ?? 0) > 0, "the crash was too late to leave anything");
+  count.close();
+  const reopened = await open(image);
+  assertEntries(reopened.recovered.entries, entriesOf(1986, 1, 15));
+  await delay(300);
+  await reopened.close();
+  const after = new SqliteDatabase(join(image, "raft.db"), { readonly: true });
+  t.after(() => after.close());
+  assert.equal(after.prepare("SELECT min(idx) FROM log").pluck().get(), 1986);
+});
+
+test("SqliteStorage: refuses switches that would lose entries, before storing them", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  const hardState: HardState = { currentTerm: 3, votedFor: "n1", commitIndex: 3 };
+  await persist(storage, { sequence: 1, hardState, entries: entriesOf(1, 3, 4) });
+  for (const index of [3, 9]) await makeSnapshot(storage, pointAt(index, 3));
+  const at = (index: number): EntryId => ({ index, term: 3 });
+  const broken: readonly (readonly [RegExp, SnapshotSwitch])[] = [
+    [/file is not there/u, { point: pointAt(2, 3), beforeFirst: at(2), keepsLog: true }],
+    [/begins after its snapshot/u, { point: pointAt(3, 3), beforeFirst: at(4), keepsLog: true }],
+    [/before its snapshot/u, { point: pointAt(9, 3), beforeFirst: at(3), keepsLog: true }],
+    [/beyond its end/u, { point: pointAt(9, 3), beforeFirst: at(9), keepsLog: true }],
+  ];
+  for (const [reason, snapshot] of broken) {
+    const attempt = (): void =>
+      storage.persist({ sequence: 2, hardState: null, entries: [], snapshot }, () => undefined);
+    assert.throws(
+      attempt,
+      (error) => error instanceof InvariantError && reason.test(error.message),
+    );
+  }
+  await storage.close();
 });
