@@ -14,6 +14,8 @@ export interface PeerLinkLimits {
   readonly silenceMs: number;
   /** After a refusal that only a person can lift. */
   readonly refusedPauseMs: number;
+  /** For so long a member that was removed stays connected, to be told that it was. */
+  readonly farewellMs: number;
   /** What waits for the peer at most; messages beyond are dropped. */
   readonly queueMaxBytes: number;
 }

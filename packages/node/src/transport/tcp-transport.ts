@@ -33,13 +33,11 @@ export const PEER_LINK_DEFAULTS: PeerLinkLimits = {
   backoffMinMs: 20,
   backoffMaxMs: 1000,
   refusedPauseMs: 5000,
+  farewellMs: 5000,
   pingIntervalMs: 1000,
   silenceMs: 5000,
   queueMaxBytes: 32 * 1024 * 1024,
 };
-
-/** For so long a member that was removed can still be told that it was. */
-const FAREWELL_MS = 5000;
 
 /** What the transport knows of one peer. */
 export interface PeerContact {
@@ -185,7 +183,8 @@ export class TcpTransport implements Transport {
   }
 
   #bidFarewell(id: NodeId): void {
-    this.#options.clock.after(FAREWELL_MS, () => {
+    const { clock, limits } = this.#options;
+    clock.after(limits.farewellMs, () => {
       if (this.#closed || this.#members.has(id)) return;
       this.#drop(id);
       this.#inbound.end(id, `${id} is no member any more`);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { test } from "node:test";
 import type { Hello, NodeId, PreVote, RaftMessage } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
 import type { Listener } from "@quorate/wire/net";
 import { listen } from "@quorate/wire/net";
 import type { TransportHandlers } from "../../src/ports/transport.ts";
@@ -30,8 +31,8 @@ class End implements TransportHandlers {
   constructor(id: NodeId, peers: readonly { id: NodeId; address: string }[]) {
     this.transport = new TcpTransport({
       peers,
-      helloTo: (peer) => helloOf(id, peer),
-      limits: { ...PEER_LINK_DEFAULTS, queueMaxBytes: 64 * 1024 },
+      helloTo: (peer, bulk) => ({ ...helloOf(id, peer), capabilities: bulk ? ["bulk"] : [] }),
+      limits: { ...PEER_LINK_DEFAULTS, queueMaxBytes: 64 * 1024, farewellMs: 200 },
       clock: systemClock,
       random: systemRandom,
       onRefused: (peer, { code }) => this.told.push(`${peer} refuses: ${code}`),
@@ -198,4 +199,71 @@ test("TcpTransport: a refused hello is told once, with its code", async (t) => {
   n1.transport.start(n1);
   await n1.until("n2 refuses: notMember");
   assert.deepEqual(n1.told, ["n2 refuses: notMember"]);
+});
+
+test("TcpTransport: a peer that moves is dialed where the members say, and where it says itself", async (t) => {
+  const { n1, n2 } = await connectedPair(t);
+  const [port] = await freePorts(1);
+  assert.ok(port !== undefined);
+  const moved = new End("n2", []);
+  t.after(() => moved.close());
+  await moved.listen("n2", port);
+  moved.transport.start(moved);
+  n1.transport.setPeers([{ id: "n2", address: `127.0.0.1:${port}` }], []);
+  await eventually(() => (n1.transport.contact("n2").connected ? true : undefined));
+  n1.transport.send("n2", preVote(7));
+  await moved.until("n1 PreVote 7");
+  assert.equal(n2.received.length, 0);
+  const back = { advertiseAddress: `127.0.0.1:${n2.listener?.port ?? 0}` };
+  const caller = await RawClient.connect(`127.0.0.1:${n1.listener?.port ?? 0}`, {
+    ...helloOf("n2", "n1", "boot-2"),
+    ...back,
+  });
+  await eventually(() => (n1.transport.contact("n2").connected ? true : undefined));
+  n1.transport.send("n2", preVote(8));
+  await n2.until("n1 PreVote 8");
+  caller.close();
+});
+
+test("TcpTransport: a removed peer can still be told, then it is dropped", async (t) => {
+  const { n1, n2 } = await connectedPair(t);
+  n1.transport.setPeers([], ["n2"]);
+  n1.transport.send("n2", preVote(3));
+  await n2.until("n1 PreVote 3");
+  await eventually(() => (n1.transport.contact("n2").connected ? undefined : true));
+  n1.transport.send("n2", preVote(4));
+  await n2.until("n1 down");
+  assert.deepEqual(
+    n2.received.map(({ term }) => term),
+    [3],
+  );
+});
+
+test("TcpTransport: snapshots travel on a connection of their own, messages go past them", async (t) => {
+  const { n1, n2 } = await connectedPair(t);
+  const piece: RaftMessage = {
+    type: "InstallSnapshot",
+    term: 1,
+    leaderId: "n1",
+    lastIncludedIndex: 9,
+    lastIncludedTerm: 1,
+    configuration: configurationOf({ voters: ["n1", "n2"] }),
+    configurationIndex: 0,
+    snapshotId: "s1",
+    totalBytes: 5_000_000,
+    offset: 0,
+    data: new Uint8Array(5_000_000),
+    done: true,
+  };
+  n1.transport.sendBulk("n2", piece);
+  await n2.until("n1 InstallSnapshot 1");
+  n1.transport.sendBulk("n2", piece);
+  n1.transport.send("n2", preVote(2));
+  n1.transport.flush();
+  await eventually(() => (n2.received.length === 3 ? true : undefined));
+  assert.deepEqual(
+    n2.received.map(({ type }) => type),
+    ["InstallSnapshot", "PreVote", "InstallSnapshot"],
+  );
+  assert.equal(n2.listener?.connections.size, 2);
 });
