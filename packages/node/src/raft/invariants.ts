@@ -45,8 +45,8 @@ function checkSameTerm(before: RaftView, after: RaftView): void {
   for (const peer of after.peers) {
     const matchBefore = before.peers.find(({ id }) => id === peer.id)?.matchIndex ?? 0;
     // 0: the follower's disk lost its log, and says so.
-    const isKept = peer.matchIndex >= matchBefore || peer.matchIndex === 0;
-    assert(isKept, `matchIndex of ${peer.id} fell within a term`);
+    const isSound = peer.matchIndex >= matchBefore || peer.matchIndex === 0;
+    assert(isSound, `matchIndex of ${peer.id} fell within a term`);
   }
 }
 

@@ -86,7 +86,7 @@ export function settleConfiguration(state: RaftState): void {
 
 /** One tick for members that are to come, and for those that have gone. */
 export function tickMembers(state: RaftState, leader: LeaderState): void {
-  for (const progress of [...leader.progress.values()]) {
+  for (const progress of leader.progress.values()) {
     if (progress.departedTicks !== null) tickDeparted(state, leader, progress);
     else if (state.configuration.staging.includes(progress.id)) tickStaging(state, progress);
     else progress.endCatchUp();

@@ -241,7 +241,7 @@ test("New leader: finishes the change that it finds in its log", () => {
   const all = cluster(["n1", "n2", "n3"], "n4");
   const { commitIndex } = all.view("n1");
   change(all, "n1", { voters: ["n1", "n2", "n4"] }, true);
-  for (const posted of [...all.network]) if (posted.to === "n2") all.deliver(posted);
+  for (const posted of all.network.filter(({ to }) => to === "n2")) all.deliver(posted);
   all.finishWrite("n2");
   all.network = [];
   all.crash("n1");
