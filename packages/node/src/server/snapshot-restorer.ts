@@ -6,7 +6,7 @@ import { assert } from "../raft/index.ts";
 import type { ByteProgress, SnapshotWork } from "./driver-outcomes.ts";
 
 /** Given to the state machine in one turn of the loop. */
-const PIECE_BYTES = 128 * 1024;
+const PIECE_BYTES = 256 * 1024;
 
 export interface SnapshotRestorerOptions {
   readonly store: SnapshotStore;
