@@ -8,13 +8,21 @@ import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
+import { configurationOf } from "@quorate/wire";
 import SqliteDatabase from "better-sqlite3";
 
 import { rowChecksum } from "../../src/storage/checksum.ts";
 import { bootstrapDirectory, readLock, StorageError } from "../../src/storage/index.ts";
 import type { StorageErrorCode } from "../../src/storage/index.ts";
 import { entriesOf, persist } from "../../src/testing/storage-suite.ts";
-import { bootstrapOptions, bootstrapped, change, open, temporaryFolder } from "./data-place.ts";
+import {
+  bootstrapOptions,
+  bootstrapped,
+  change,
+  crashImage,
+  open,
+  temporaryFolder,
+} from "./data-place.ts";
 
 /** A matcher for `assert.rejects` and `assert.throws`. */
 function storageError(code: StorageErrorCode, message: RegExp): (error: unknown) => boolean {
@@ -265,4 +273,111 @@ test("openStorage: answers on its lock whatever is sent there", async (t) => {
   });
   await storage.close();
   socket.destroy();
+});
+
+test("bootstrapDirectory: lets a server wait, without members, to be added (Diss. §4.2.1)", async (t) => {
+  const directory = join(temporaryFolder(t), "data");
+  const configuration = configurationOf({ voters: [] });
+  const addresses = new Map([["n4", "127.0.0.1:7004"]]);
+  bootstrapDirectory({ directory, clusterId: "c1", nodeId: "n4", configuration, addresses });
+  const storage = await open(directory, { expect: { clusterId: "c1", nodeId: "n4" } });
+  assert.deepEqual(storage.recovered.snapshot.configuration, configuration);
+  assert.equal(storage.addresses.get("n4"), "127.0.0.1:7004");
+  await storage.close();
+});
+
+test("openStorage: counts the starts, durably, before anybody hears of one (rule 36)", async (t) => {
+  const directory = bootstrapped(t);
+  for (let bootNumber = 1; bootNumber <= 3; bootNumber += 1) {
+    const storage = await open(directory);
+    assert.equal(storage.identity.bootNumber, bootNumber);
+    const image = crashImage(t, directory);
+    await storage.close();
+    const afterCrash = await open(image);
+    assert.equal(afterCrash.identity.bootNumber, bootNumber + 1);
+    await afterCrash.close();
+  }
+});
+
+test("SqliteStorage: remembers who its peers are", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  assert.equal(storage.peerIdentity("n2"), null);
+  const first = { incarnation: "i2", bootNumber: 3, bootId: "b1" };
+  const second = { incarnation: "i2", bootNumber: 4, bootId: "b2" };
+  for (const peer of [first, second]) {
+    await new Promise<void>((done) => storage.rememberPeer("n2", peer, done));
+    assert.deepEqual(storage.peerIdentity("n2"), peer);
+  }
+  const image = crashImage(t, directory);
+  await storage.close();
+  const reopened = await open(image);
+  assert.deepEqual(reopened.peerIdentity("n2"), second);
+  assert.equal(reopened.peerIdentity("n3"), null);
+  await reopened.close();
+  change(image, "UPDATE peers SET bootNumber = 1");
+  await assert.rejects(open(image), storageError("damaged", /a row of table peers/u));
+});
+
+/** The tables of format 1 that format 2 made anew. */
+const FORMAT_1 = `
+DROP TABLE meta; DROP TABLE snapshot; DROP TABLE log_bounds; DROP TABLE peers;
+CREATE TABLE meta (
+  id INTEGER PRIMARY KEY CHECK (id = 1), formatVersion INTEGER NOT NULL, clusterId TEXT NOT NULL,
+  nodeId TEXT NOT NULL, incarnation TEXT NOT NULL, createdAt TEXT NOT NULL,
+  checksum INTEGER NOT NULL, openCount INTEGER NOT NULL
+) STRICT;
+CREATE TABLE snapshot (
+  id INTEGER PRIMARY KEY CHECK (id = 1), lastIncludedIndex INTEGER NOT NULL,
+  lastIncludedTerm INTEGER NOT NULL, configuration TEXT NOT NULL, checksum INTEGER NOT NULL
+) STRICT;
+`;
+
+/** A closed directory with four entries, as the first format wrote it. */
+async function ofFormat1(t: TestContext): Promise<string> {
+  const directory = await withLog(t);
+  const database = new SqliteDatabase(join(directory, "raft.db"));
+  database.exec(FORMAT_1);
+  const identity = ["c1", "n1", "i1", "2026-01-01T00:00:00.000Z"];
+  database
+    .prepare("INSERT INTO meta VALUES (1, 1, ?, ?, ?, ?, ?, 7)")
+    .run(...identity, rowChecksum(1, ...identity));
+  const configuration = '{"voters":["n1","n2","n3"],"votersOutgoing":[],"learners":[]}';
+  database
+    .prepare("INSERT INTO snapshot VALUES (1, 0, 0, ?, ?)")
+    .run(configuration, rowChecksum(0, 0, configuration));
+  database.close();
+  return directory;
+}
+
+test("openStorage: brings a directory of format 1 to this one", async (t) => {
+  const directory = await ofFormat1(t);
+  for (const bootNumber of [8, 9]) {
+    const storage = await open(directory, { expect: { clusterId: "c1", nodeId: "n1" } });
+    assert.equal(storage.identity.incarnation, "i1");
+    assert.equal(storage.identity.bootNumber, bootNumber);
+    assert.deepEqual(
+      storage.recovered.snapshot.configuration,
+      bootstrapOptions(directory).configuration,
+    );
+    assert.equal(storage.recovered.entries.length, 4);
+    assert.deepEqual(storage.recovered.hardState, {
+      currentTerm: 2,
+      votedFor: "n1",
+      commitIndex: 2,
+    });
+    await storage.close();
+  }
+});
+
+test("openStorage: leaves a directory of format 1 as it is where it refuses it", async (t) => {
+  const directory = await ofFormat1(t);
+  const before = fs.readFileSync(join(directory, "raft.db"));
+  await assert.rejects(
+    open(directory, { expect: { clusterId: "c2" } }),
+    storageError("otherCluster", /belongs to cluster c1/u),
+  );
+  assert.ok(before.equals(fs.readFileSync(join(directory, "raft.db"))));
+  change(directory, "UPDATE snapshot SET lastIncludedIndex = 3");
+  await assert.rejects(open(directory), storageError("damaged", /a row of table snapshot/u));
 });
