@@ -1,4 +1,4 @@
-import type { LogEntry } from "@quorate/wire";
+import type { LogEntry, LogIndex } from "@quorate/wire";
 import { RunningHash } from "./running-hash.ts";
 
 /** The chain hash before the first entry. */
@@ -17,3 +17,9 @@ export function chainHash(previous: number, entry: LogEntry): number {
   hash.bytes(entry.data);
   return hash.value();
 }
+
+/** Stands for a log that nobody has seen: it is equal to none. */
+export const UNKNOWN_CHAIN = -1;
+
+/** Hash of a log up to an index; null where it is not known. */
+export type HashAt = (index: LogIndex) => number | null;

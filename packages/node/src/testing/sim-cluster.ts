@@ -1,4 +1,6 @@
-import type { NodeId } from "@quorate/wire";
+import type { Configuration, NodeId } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
+import { hasQuorum } from "../raft/index.ts";
 import { ClusterChecker } from "./checkers/cluster-checker.ts";
 import { Coverage } from "./coverage.ts";
 import type { SeededRandom } from "./seeded-random.ts";
@@ -29,13 +31,15 @@ export interface SimClusterOptions {
 export class SimCluster implements SimWorld {
   readonly scheduler: SimScheduler = new SimScheduler();
   readonly coverage: Coverage = new Coverage();
-  readonly checker: ClusterChecker = new ClusterChecker(this.coverage);
+  readonly checker: ClusterChecker;
   readonly trace: Trace;
   readonly network: SimNetwork;
-  /** Sorted by id. */
-  readonly nodes: readonly SimNode[];
+  readonly #nodes: SimNode[] = [];
   readonly #plan: SimulationPlan;
+  readonly #random: SeededRandom;
+  readonly #parts: NodeParts;
   readonly #crashRandom: SeededRandom;
+  readonly #clockRandom: SeededRandom;
   #isCalm = false;
 
   /** All nodes are down. */
@@ -43,24 +47,23 @@ export class SimCluster implements SimWorld {
     this.#plan = plan;
     this.trace = new Trace(this.scheduler, onEvent);
     this.network = new SimNetwork(this.scheduler, random.fork("network"), this, plan.network);
+    this.checker = new ClusterChecker(this.coverage, plan.configuration);
+    this.#random = random;
+    this.#parts = parts;
     this.#crashRandom = random.fork("crashes");
-    const clockRandom = random.fork("clocks");
-    this.nodes = plan.configuration.voters.map((nodeId) => {
-      const drift = plan.faults.has("clockDrift") ? clockRandom.between(-400, 400) : 0;
-      return new SimNode(this, {
-        config: { ...plan.raft, nodeId },
-        configuration: plan.configuration,
-        tickIntervalMs: plan.tickIntervalMs,
-        clockRate: 1 + drift / 1000,
-        random: random.fork(`node ${nodeId}`),
-        diskSpeed: () => (this.#isCalm ? CALM_DISK : plan.disk),
-        onSyncStarted: (node, durationUs) => {
-          this.#perhapsCrashDuringSync(node, durationUs);
-        },
-        parts,
-      });
-    });
+    this.#clockRandom = random.fork("clocks");
+    for (const id of plan.configuration.voters) this.#add(id, plan.configuration);
     if (this.nodes.length % 2 === 0) this.coverage.add("evenSizedClusters");
+  }
+
+  /** All servers that ever were, in the order of their coming. */
+  get nodes(): readonly SimNode[] {
+    return this.#nodes;
+  }
+
+  /** A new server with an empty disk, which is no member. It is down. */
+  addNode(): SimNode {
+    return this.#add(`n${this.#nodes.length + 1}`, configurationOf({ voters: [] }));
   }
 
   /** The running node that leads in the highest term, or null. */
@@ -81,6 +84,8 @@ export class SimCluster implements SimWorld {
   start(node: SimNode): void {
     if (node.isRunning) return;
     this.coverage.add("restarts");
+    const [{ retired }] = this.checker.configurationsInPlay();
+    if (retired.includes(node.id)) this.coverage.add("removedServersReturned");
     node.start();
   }
 
@@ -88,6 +93,7 @@ export class SimCluster implements SimWorld {
   crash(node: SimNode): void {
     if (!node.isRunning) return;
     node.crash(this.#crashRandom.below(node.disk.unsyncedBatches + 1));
+    if (this.#plan.faults.has("damage") && this.#crashRandom.chance(0.3)) this.#damage(node);
     if (!this.#plan.faults.has("peerDown")) return;
     for (const other of this.nodes) {
       if (other === node || this.#crashRandom.chance(0.2)) continue;
@@ -120,6 +126,15 @@ export class SimCluster implements SimWorld {
     for (const node of this.nodes) if (node.isPaused) node.resume();
   }
 
+  /** Whether these servers alone can decide, whichever of the configurations is in force. */
+  canDecide(isUp: (node: SimNode) => boolean): boolean {
+    const holds = (id: NodeId): boolean => {
+      const node = this.node(id);
+      return node !== null && node.disk.voteFloor === null && isUp(node);
+    };
+    return this.checker.configurationsInPlay().every((members) => hasQuorum(members, holds));
+  }
+
   /** Runs until `isDone` or for `limitUs`; says whether it is done. */
   runUntil(isDone: () => boolean, limitUs: number): boolean {
     const endUs = this.scheduler.nowUs + limitUs;
@@ -136,6 +151,45 @@ export class SimCluster implements SimWorld {
       turn.isOver = true;
     });
     while (!turn.isOver) this.scheduler.runNext();
+  }
+
+  #add(nodeId: NodeId, configuration: Configuration): SimNode {
+    const plan = this.#plan;
+    const node = new SimNode(this, {
+      config: { ...plan.raft, nodeId },
+      configuration,
+      snapshots: plan.snapshots,
+      tickIntervalMs: plan.tickIntervalMs,
+      clockRate: this.#drawClockRate(),
+      random: this.#random.fork(`node ${nodeId}`),
+      diskSpeed: () => (this.#isCalm ? CALM_DISK : plan.disk),
+      onSyncStarted: (synced, durationUs) => {
+        this.#perhapsCrashDuringSync(synced, durationUs);
+      },
+      parts: this.#parts,
+    });
+    this.#nodes.push(node);
+    return node;
+  }
+
+  /** Leases assume that no clock is more than a tenth faster than another (Diss. §6.4.1). */
+  #drawClockRate(): number {
+    const { faults, raft } = this.#plan;
+    if (!faults.has("clockDrift")) return 1;
+    const most = raft.leaseReads ? 47 : 400;
+    return 1 + this.#clockRandom.between(-most, most) / 1000;
+  }
+
+  /** Part of the log of one server cannot be read any more; the others can go on without it. */
+  #damage(node: SimNode): void {
+    const { disk } = node;
+    const first = disk.snapshot.lastIncludedIndex + 1;
+    if (disk.lastIndex < first || !this.canDecide((other) => other !== node)) return;
+    if (this.#nodes.some((other) => other.disk.voteFloor !== null)) return;
+    const index = this.#crashRandom.between(first, disk.lastIndex);
+    this.trace.record("damage", node.id, index);
+    this.coverage.add("disksDamaged");
+    disk.damage(index);
   }
 
   #perhapsCrashDuringSync(node: SimNode, durationUs: number): void {

@@ -1,11 +1,18 @@
-import type { Configuration, LogEntry, LogIndex } from "@quorate/wire";
+import type { Configuration, EntryId, LogEntry, LogIndex } from "@quorate/wire";
 import { decodeEntries, encodeEntries } from "@quorate/wire";
-import type { HardState, PersistBatch, RecoveredState } from "../raft/index.ts";
+import type {
+  HardState,
+  PersistBatch,
+  RecoveredState,
+  SnapshotPoint,
+  SnapshotSwitch,
+} from "../raft/index.ts";
 import { assert } from "../raft/index.ts";
-import { chainHash, EMPTY_CHAIN } from "./chain-hash.ts";
+import type { HashAt } from "./chain-hash.ts";
+import { chainHash, EMPTY_CHAIN, UNKNOWN_CHAIN } from "./chain-hash.ts";
 
 interface WrittenBatch {
-  readonly hardState: HardState | null;
+  readonly batch: Omit<PersistBatch, "entries">;
   readonly entries: Uint8Array;
 }
 
@@ -18,17 +25,36 @@ export type OnDurable = (before: HardState, disk: SimDisk) => void;
  * write-ahead log does. Entries are kept as the bytes of their records.
  */
 export class SimDisk {
-  readonly #configuration: Configuration;
   readonly #onDurable: OnDurable;
+  readonly #committedHashAt: HashAt;
   readonly #unsynced: WrittenBatch[] = [];
-  readonly #entries: LogEntry[] = [];
-  readonly #chain: number[] = [];
+  #snapshot: SnapshotPoint;
+  #beforeFirst: EntryId = { index: 0, term: 0 };
+  #entries: LogEntry[] = [];
+  /** Hash of the log up to `#beforeFirst`, then up to each entry. */
+  #chain: number[] = [EMPTY_CHAIN];
   #hardState: HardState = { currentTerm: 0, votedFor: null, commitIndex: 0 };
+  #voteFloor: EntryId | null = null;
+  /** Hashes of what damage took: until the floor is met, it is as good as there for elections. */
+  readonly #damaged = new Map<LogIndex, number>();
 
-  /** A new disk of a member of `configuration`. */
-  constructor(configuration: Configuration, onDurable: OnDurable) {
-    this.#configuration = configuration;
+  /**
+   * A new disk of a server that begins with `configuration`. `committedHashAt` knows the log that
+   * snapshots stand for.
+   */
+  constructor(
+    configuration: Configuration,
+    onDurable: OnDurable,
+    committedHashAt: HashAt = () => null,
+  ) {
+    this.#snapshot = {
+      lastIncludedIndex: 0,
+      lastIncludedTerm: 0,
+      configuration,
+      configurationIndex: 0,
+    };
     this.#onDurable = onDurable;
+    this.#committedHashAt = committedHashAt;
   }
 
   /** The durable hard state. */
@@ -36,13 +62,27 @@ export class SimDisk {
     return this.#hardState;
   }
 
+  /** The snapshot that the durable log follows. */
+  get snapshot(): SnapshotPoint {
+    return this.#snapshot;
+  }
+
+  get voteFloor(): EntryId | null {
+    return this.#voteFloor;
+  }
+
   /** Last index of the durable log. */
   get lastIndex(): LogIndex {
-    return this.#entries.length;
+    return this.#beforeFirst.index + this.#entries.length;
   }
 
   get lastTerm(): number {
-    return this.#entries.at(-1)?.term ?? 0;
+    return this.#entries.at(-1)?.term ?? this.#beforeFirst.term;
+  }
+
+  /** The entries of the durable log. */
+  get entries(): readonly LogEntry[] {
+    return this.#entries;
   }
 
   /** Batches that a crash would lose, or not. */
@@ -52,12 +92,14 @@ export class SimDisk {
 
   /** Hash of the durable log up to `index`, or null: it does not reach so far. */
   chainHashAt(index: LogIndex): number | null {
-    return index === 0 ? EMPTY_CHAIN : (this.#chain[index - 1] ?? null);
+    const offset = index - this.#beforeFirst.index;
+    if (offset < 0) return this.#committedHashAt(index);
+    return this.#chain[offset] ?? this.#damaged.get(index) ?? null;
   }
 
   /** Hands a batch to the system. It is not durable. */
-  write(batch: PersistBatch): void {
-    this.#unsynced.push({ hardState: batch.hardState, entries: encodeEntries(batch.entries) });
+  write({ entries, ...batch }: PersistBatch): void {
+    this.#unsynced.push({ batch, entries: encodeEntries(entries) });
   }
 
   /** Makes the oldest `count` batches durable. */
@@ -71,19 +113,30 @@ export class SimDisk {
     this.#unsynced.length = 0;
   }
 
+  /**
+   * Entries from `index` on cannot be read any more. The log is cut before them, and how far it
+   * went stays known, as it does in a real data directory.
+   */
+  damage(index: LogIndex): void {
+    assert(index > this.#snapshot.lastIncludedIndex, `damage at ${index}, within the snapshot`);
+    if (index > this.lastIndex) return;
+    this.#voteFloor ??= { index: this.lastIndex, term: this.lastTerm };
+    for (let at = index; at <= this.lastIndex; at++) {
+      this.#damaged.set(at, this.chainHashAt(at) ?? UNKNOWN_CHAIN);
+    }
+    this.#cutFrom(index);
+    const commitIndex = Math.min(this.#hardState.commitIndex, this.lastIndex);
+    this.#hardState = { ...this.#hardState, commitIndex };
+  }
+
   /** What a process that starts now finds. */
   recover(): RecoveredState {
     return {
       hardState: this.#hardState,
       entries: decodeEntries(encodeEntries(this.#entries)),
-      snapshot: {
-        lastIncludedIndex: 0,
-        lastIncludedTerm: 0,
-        configuration: this.#configuration,
-        configurationIndex: 0,
-      },
-      beforeFirst: { index: 0, term: 0 },
-      voteFloor: null,
+      snapshot: this.#snapshot,
+      beforeFirst: this.#beforeFirst,
+      voteFloor: this.#voteFloor,
     };
   }
 
@@ -91,21 +144,44 @@ export class SimDisk {
     return this.#entries.reduce((sum, entry) => sum + entry.data.length, 0);
   }
 
-  #apply(batch: WrittenBatch): void {
+  #apply({ batch, entries }: WrittenBatch): void {
     const before = this.#hardState;
+    if (batch.snapshot !== undefined) this.#switchTo(batch.snapshot);
     if (batch.hardState !== null) this.#hardState = batch.hardState;
-    for (const [offset, entry] of decodeEntries(batch.entries).entries()) {
+    for (const [offset, entry] of decodeEntries(entries).entries()) {
       if (offset === 0) this.#cutFrom(entry.index);
-      assert(entry.index === this.#entries.length + 1, `a gap before entry ${entry.index}`);
-      this.#chain.push(chainHash(this.#chain.at(-1) ?? EMPTY_CHAIN, entry));
+      assert(entry.index === this.lastIndex + 1, `a gap before entry ${entry.index}`);
+      this.#chain.push(chainHash(this.#chain.at(-1) ?? UNKNOWN_CHAIN, entry));
       this.#entries.push(entry);
+    }
+    if (batch.clearsVoteFloor === true) {
+      this.#voteFloor = null;
+      this.#damaged.clear();
     }
     this.#onDurable(before, this);
   }
 
+  #switchTo({ point, beforeFirst, keepsLog }: SnapshotSwitch): void {
+    const { index } = beforeFirst;
+    assert(index >= this.#beforeFirst.index, "the start of the log went back");
+    assert(index <= point.lastIncludedIndex, "the log begins after a gap");
+    this.#snapshot = point;
+    if (keepsLog) {
+      assert(index <= this.lastIndex, "a log that is kept ends before it begins");
+      this.#entries.splice(0, index - this.#beforeFirst.index);
+      this.#chain.splice(0, index - this.#beforeFirst.index);
+    } else {
+      this.#entries = [];
+      this.#chain = [this.#committedHashAt(index) ?? UNKNOWN_CHAIN];
+    }
+    this.#beforeFirst = beforeFirst;
+  }
+
   #cutFrom(index: LogIndex): void {
-    if (index > this.#entries.length) return;
-    this.#entries.length = index - 1;
-    this.#chain.length = index - 1;
+    if (index > this.lastIndex) return;
+    const kept = index - 1 - this.#beforeFirst.index;
+    assert(kept >= 0, `entry ${index} would replace what a snapshot stands for`);
+    this.#entries.length = kept;
+    this.#chain.length = kept + 1;
   }
 }

@@ -1,15 +1,21 @@
-import type { Configuration, NodeId } from "@quorate/wire";
+import type { Configuration, NodeId, SessionOperation } from "@quorate/wire";
+import { encodeCommand } from "../kv/command-codec.ts";
+import type { KvCommand } from "../kv/kv-command.ts";
 import type { KvResult } from "../kv/kv-result.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
+import type { SnapshotStore } from "../ports/snapshot-store.ts";
 import type { Storage } from "../ports/storage.ts";
-import type { RaftConfig, RaftView } from "../raft/index.ts";
+import type { ChangeOptions, ConfigurationTarget, RaftConfig, RaftView } from "../raft/index.ts";
 import { RaftCore } from "../raft/index.ts";
-import type { ProposalOutcome, TransferOutcome } from "../server/driver-outcomes.ts";
+import { ClusterClock } from "../server/cluster-clock.ts";
+import type { ChangeOutcome, ProposalOutcome, TransferOutcome } from "../server/driver-outcomes.ts";
 import type { CreateCore } from "../server/raft-driver.ts";
 import { RaftDriver } from "../server/raft-driver.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { SimDisk } from "./sim-disk.ts";
+import { requireInvariant } from "./invariant-violation.ts";
 import { SimProcess } from "./sim-process.ts";
+import type { SimSnapshotStoreOptions } from "./sim-snapshot-store.ts";
 import { SimSnapshotFiles, SimSnapshotStore } from "./sim-snapshot-store.ts";
 import type { DiskSpeed, SimStorageContext } from "./sim-storage.ts";
 import { SimStorage } from "./sim-storage.ts";
@@ -25,11 +31,21 @@ export interface CrashableStorage extends Storage {
 export interface NodeParts {
   readonly createCore?: CreateCore;
   readonly createStorage?: (context: SimStorageContext) => CrashableStorage;
+  readonly createSnapshots?: (options: SimSnapshotStoreOptions) => SnapshotStore;
+  readonly createStateMachine?: () => KvStateMachine;
+}
+
+/** How a node takes and sends snapshots. */
+export interface SnapshotHabits {
+  readonly logBytes: number;
+  readonly pieceMaxBytes: number;
+  readonly sendBytesPerSecond: number;
 }
 
 export interface SimNodeOptions {
   readonly config: RaftConfig;
   readonly configuration: Configuration;
+  readonly snapshots: SnapshotHabits;
   readonly tickIntervalMs: number;
   /** How fast this node's clock runs: 1 is true. */
   readonly clockRate: number;
@@ -50,6 +66,9 @@ interface Life {
   readonly transport: SimTransport;
   readonly driver: RaftDriver<KvResult>;
   readonly machine: KvStateMachine;
+  readonly clusterClock: ClusterClock;
+  /** Its state is restored: from now on it listens. */
+  isReady: boolean;
 }
 
 /** One server: a disk that stays, and the lives of its process with the real driver and core. */
@@ -58,7 +77,7 @@ export class SimNode {
   readonly disk: SimDisk;
   readonly #world: SimWorld;
   readonly #options: SimNodeOptions;
-  readonly #snapshotFiles = new SimSnapshotFiles();
+  readonly #snapshotFiles: SimSnapshotFiles;
   #life: Life | null = null;
   #lives = 0;
 
@@ -67,9 +86,15 @@ export class SimNode {
     this.id = options.config.nodeId;
     this.#world = world;
     this.#options = options;
-    this.disk = new SimDisk(options.configuration, (before, disk) => {
-      world.checker.becameDurable(this.id, before, disk);
-    });
+    this.#snapshotFiles = new SimSnapshotFiles(this.id);
+    this.disk = new SimDisk(
+      options.configuration,
+      (before, disk) => {
+        this.#checkSnapshotFile();
+        world.checker.becameDurable(this.id, before, disk);
+      },
+      (index) => world.checker.ledger.chainHashAt(index),
+    );
     world.checker.nodeAdded(this.id, this.disk);
   }
 
@@ -98,9 +123,15 @@ export class SimNode {
     if (this.#life !== null) return;
     this.#lives++;
     this.#world.trace.record("start", this.id, this.#lives);
+    const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
+    this.#snapshotFiles.keepOnly(lastIncludedIndex, lastIncludedTerm);
     const life = this.#create();
     this.#life = life;
-    life.driver.start();
+    life.driver.restore(() => {
+      this.#restored(lastIncludedIndex, life.machine);
+      life.isReady = true;
+      life.driver.start();
+    });
   }
 
   /** Kills the process and the machine's cache; `survivors` unsynced batches had been written. */
@@ -116,6 +147,7 @@ export class SimNode {
     this.#world.checker.nodeCrashed(this.id);
     this.#life = null;
     this.disk.crash(survivors);
+    this.#snapshotFiles.crash();
   }
 
   pause(): void {
@@ -135,7 +167,7 @@ export class SimNode {
 
   /** A client's write. Says false where nobody listens; a crash leaves it without an answer. */
   propose(command: Uint8Array, answer: (outcome: ProposalOutcome<KvResult>) => void): boolean {
-    const life = this.#life;
+    const life = this.#listening;
     if (life === null) return false;
     life.process.deliver(() => {
       life.driver.propose(command, answer);
@@ -143,28 +175,72 @@ export class SimNode {
     return true;
   }
 
-  /** A client's linearizable read; as {@link SimNode.propose}. */
-  read(key: Uint8Array, answer: (answer: ReadAnswer) => void): boolean {
-    const life = this.#life;
+  /** A command of a client that has a session; the node puts its cluster time on it. */
+  proposeInSession(
+    command: KvCommand,
+    session: SessionOperation | null,
+    answer: (outcome: ProposalOutcome<KvResult>) => void,
+  ): boolean {
+    const life = this.#listening;
     if (life === null) return false;
     life.process.deliver(() => {
+      const clusterTimeMs = life.clusterClock.stamp(life.driver.view().currentTerm);
+      life.driver.propose(encodeCommand(command, { clusterTimeMs, session }), answer);
+    });
+    return true;
+  }
+
+  /** An operator's change of members; nothing happens where nobody listens. */
+  changeMembers(
+    target: ConfigurationTarget,
+    options: ChangeOptions,
+    answer: (outcome: ChangeOutcome) => void,
+  ): void {
+    const life = this.#listening;
+    life?.process.deliver(() => {
+      life.driver.changeMembers(target, options, answer);
+    });
+  }
+
+  /** Bytes of what the log holds above its snapshot. */
+  logBytesAboveSnapshot(): number {
+    if (this.#life === null) return 0;
+    const { snapshotIndex } = this.#life.driver.view();
+    const above = this.disk.entries.filter(({ index }) => index > snapshotIndex);
+    return above.reduce((sum, { data }) => sum + data.length, 0);
+  }
+
+  /** A client's linearizable read; as {@link SimNode.propose}. */
+  read(key: Uint8Array, answer: (answer: ReadAnswer) => void): boolean {
+    const life = this.#listening;
+    if (life === null) return false;
+    const answerAt = (appliedIndex: number): void => {
+      const value = life.machine.get(key)?.value ?? null;
+      answer({ kind: "value", value, appliedIndex });
+    };
+    life.process.deliver(() => {
+      if (life.driver.leaseRead() !== null) {
+        this.#world.coverage.add("leaseReads");
+        answerAt(life.driver.lastApplied);
+        return;
+      }
       life.driver.readIndex((outcome) => {
-        if (outcome.kind === "failed") {
-          answer({ kind: "failed", leaderId: outcome.leaderId });
-        } else {
-          const value = life.machine.get(key)?.value ?? null;
-          answer({ kind: "value", value, appliedIndex: outcome.appliedIndex });
-        }
+        if (outcome.kind === "failed") answer({ kind: "failed", leaderId: outcome.leaderId });
+        else answerAt(outcome.appliedIndex);
       });
     });
     return true;
   }
 
   transferLeadership(target: NodeId | null, answer: (outcome: TransferOutcome) => void): void {
-    const life = this.#life;
+    const life = this.#listening;
     life?.process.deliver(() => {
       life.driver.transferLeadership(target, answer);
     });
+  }
+
+  get #listening(): Life | null {
+    return this.#life?.isReady === true ? this.#life : null;
   }
 
   #create(): Life {
@@ -186,7 +262,7 @@ export class SimNode {
       },
     });
     const transport = new SimTransport(this.id, network, process);
-    const machine = new KvStateMachine();
+    const machine = parts.createStateMachine?.() ?? new KvStateMachine();
     const driver = new RaftDriver<KvResult>({
       config,
       tickIntervalMs,
@@ -195,18 +271,10 @@ export class SimNode {
       clock: process,
       random: random.fork("core"),
       stateMachine: machine,
-      snapshots: new SimSnapshotStore({
-        files: this.#snapshotFiles,
-        current: () => storage.recovered.snapshot,
-        later: (done) => {
-          scheduler.schedule(0, () => {
-            process.deliver(done);
-          });
-        },
-      }),
-      // The simulated log keeps all entries.
-      snapshotLogBytes: Number.MAX_SAFE_INTEGER,
-      snapshotSendBytesPerSecond: Number.MAX_SAFE_INTEGER,
+      snapshots: this.#createSnapshots(process, random.fork("snapshots")),
+      snapshotLogBytes: this.#options.snapshots.logBytes,
+      snapshotPieceMaxBytes: this.#options.snapshots.pieceMaxBytes,
+      snapshotSendBytesPerSecond: this.#options.snapshots.sendBytesPerSecond,
       createCore: (...given) => {
         const core = (parts.createCore ?? ((...from) => new RaftCore(...from)))(...given);
         checker.nodeStarted(this.id, core);
@@ -217,11 +285,58 @@ export class SimNode {
         onMessageSent: (to, message) => {
           checker.messageSent(this.id, to, message);
         },
-        onApplied: (entry) => {
-          checker.applied(this.id, entry, machine.stateHash());
+        onApplied: (entry, result) => {
+          checker.applied(this.id, entry, result, machine.stateHash());
+        },
+        onSnapshotTaken: ({ lastIncludedIndex }) => {
+          coverage.add("snapshotsTaken");
+          this.#world.trace.record("snapshot", this.id, lastIncludedIndex);
+        },
+        onSnapshotInstalled: ({ lastIncludedIndex }) => {
+          coverage.add("snapshotsInstalled");
+          this.#world.trace.record("install", this.id, lastIncludedIndex);
+          this.#restored(lastIncludedIndex, machine);
         },
       },
     });
-    return { process, storage, transport, driver, machine };
+    const clusterClock = new ClusterClock(
+      () => process.nowMs(),
+      () => machine.clusterTimeMs,
+    );
+    return { process, storage, transport, driver, machine, clusterClock, isReady: false };
+  }
+
+  #createSnapshots(process: SimProcess, random: SeededRandom): SnapshotStore {
+    const { scheduler, coverage } = this.#world;
+    const { parts, diskSpeed } = this.#options;
+    const create =
+      parts.createSnapshots ?? ((options): SnapshotStore => new SimSnapshotStore(options));
+    return create({
+      files: this.#snapshotFiles,
+      current: () => this.disk.snapshot,
+      later: (done) => {
+        scheduler.schedule(1 + random.exponential(diskSpeed().syncMeanUs), () => {
+          process.deliver(done);
+        });
+      },
+      onResumed: () => {
+        coverage.add("snapshotResumes");
+      },
+    });
+  }
+
+  #restored(index: number, machine: KvStateMachine): void {
+    if (index > 0) this.#world.checker.restored(this.id, index, machine.stateHash());
+  }
+
+  /** A log may follow a snapshot only when the whole file would survive a power cut. */
+  #checkSnapshotFile(): void {
+    const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
+    requireInvariant(
+      lastIncludedIndex === 0 ||
+        this.#snapshotFiles.wholeAt(lastIncludedIndex, lastIncludedTerm) !== null,
+      "Snapshot Durable",
+      () => `the log of ${this.id} follows a snapshot at ${lastIncludedIndex} that is not whole`,
+    );
   }
 }

@@ -26,12 +26,18 @@ interface SimFile {
  */
 export class SimSnapshotFiles {
   readonly #files = new Map<string, SimFile>();
+  readonly #writer: string;
   #written = 0;
+
+  /** `writer` names the node: two nodes' snapshots of one index hold other bytes. */
+  constructor(writer = "sim") {
+    this.#writer = writer;
+  }
 
   /** Names a new file. */
   nextId(): string {
     this.#written += 1;
-    return `sim-${this.#written}`;
+    return `${this.#writer}-${this.#written}`;
   }
 
   create(name: SnapshotName, totalBytes: number | null): SimFile {
@@ -72,6 +78,14 @@ export class SimSnapshotFiles {
     }
   }
 
+  /** A process starts on a log that follows `index`: removes whole files of any other snapshot. */
+  keepOnly(index: LogIndex, term: Term): void {
+    const current = this.wholeAt(index, term);
+    for (const file of this.#files.values()) {
+      if (file.isWhole && file !== current) this.remove(file);
+    }
+  }
+
   /** The machine loses power: whole files stay, received ones to where they were synced. */
   crash(): void {
     for (const file of this.#files.values()) {
@@ -95,6 +109,8 @@ export interface SimSnapshotStoreOptions {
   /** Index and term that the durable log says it begins after. */
   readonly current: () => { readonly lastIncludedIndex: LogIndex; readonly lastIncludedTerm: Term };
   readonly later: Later;
+  /** Told that a file is received on from where it was left by an earlier life. */
+  readonly onResumed?: (name: SnapshotName) => void;
   /** Says of a received file whether it is sound. Default: it is. */
   readonly isSound?: (bytes: Uint8Array) => boolean;
 }
@@ -132,9 +148,10 @@ export class SimSnapshotStore implements SnapshotStore {
   }
 
   receive(name: SnapshotName, totalBytes: number): SnapshotReceiver {
-    const { files, later, isSound } = this.#options;
+    const { files, later, isSound, onResumed } = this.#options;
     files.removeReceivedBut(name);
     const file = files.find(name) ?? files.create(name, totalBytes);
+    if (file.syncedBytes > 0) onResumed?.(name);
     const calls = new OneCall(later);
     return {
       name,

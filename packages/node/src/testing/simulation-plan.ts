@@ -5,6 +5,7 @@ import type { SeededRandom } from "./seeded-random.ts";
 import type { NetworkFaults } from "./sim-network.ts";
 import { CALM_NETWORK } from "./sim-network.ts";
 import type { DiskSpeed } from "./sim-storage.ts";
+import type { SnapshotHabits } from "./sim-node.ts";
 import { CALM_DISK } from "./sim-storage.ts";
 
 /** What a run may suffer. Each seed switches about half of them on (swarm testing). */
@@ -27,6 +28,7 @@ const FAULTS = [
   "slowDisk",
   "clockDrift",
   "peerDown",
+  "damage",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -41,7 +43,12 @@ export interface SimulationPlan {
   /** Mean time between two faults that the injector causes. */
   readonly faultGapMeanUs: number;
   readonly crashDuringSyncChance: number;
+  readonly snapshots: SnapshotHabits;
+  /** Mean time between two changes of members that the operator asks for; null: none. */
+  readonly changeGapMeanUs: number | null;
   readonly clientCount: number;
+  /** Clients with sessions. */
+  readonly sessionCount: number;
   readonly keyCount: number;
   /** Mean time between an answer and the next request of a client. */
   readonly thinkMeanUs: number;
@@ -69,14 +76,21 @@ export function drawPlan(random: SeededRandom): SimulationPlan {
       uncommittedMaxBytes: random.pick([300, 2000, 64 * 1024 * 1024]),
       applyMaxBytes: random.pick([1, 200, 1024 * 1024]),
       trailingEntries: random.pick([1, 10, 100]),
-      leaseReads: false,
+      leaseReads: random.chance(0.25),
     },
     faults,
     network: drawNetwork(random, faults),
     disk: drawDisk(random, faults),
     faultGapMeanUs: random.pick([80_000, 250_000, 800_000]),
     crashDuringSyncChance: faults.has("crashDuringSync") ? random.pick([0.002, 0.01, 0.03]) : 0,
+    snapshots: {
+      logBytes: random.pick([300, 2000, 10_000, Number.MAX_SAFE_INTEGER]),
+      pieceMaxBytes: random.pick([40, 300, 4000]),
+      sendBytesPerSecond: random.pick([10_000, 100_000, 10_000_000]),
+    },
+    changeGapMeanUs: random.pick([null, 60_000, 200_000, 600_000]),
     clientCount: random.between(1, 6),
+    sessionCount: random.between(0, 3),
     keyCount: random.pick([1, 3, 10, 50]),
     thinkMeanUs: random.pick([3_000, 10_000, 40_000]),
     readChance: random.pick([0.1, 0.4, 0.8]),

@@ -5,6 +5,10 @@ import { InvariantViolation, requireInvariant } from "./invariant-violation.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { SimClient } from "./sim-client.ts";
 import { SimCluster } from "./sim-cluster.ts";
+import { SimOperator } from "./sim-operator.ts";
+import { SimSessionClient } from "./sim-session-client.ts";
+import { checkBoundedLogs, disturb } from "./calm-checks.ts";
+import { allMembers } from "../raft/index.ts";
 import type { NodeParts, SimNode } from "./sim-node.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
 import { drawPlan } from "./simulation-plan.ts";
@@ -73,14 +77,18 @@ function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom): v
     });
   }
   const clients = startClients(cluster, plan, random);
+  const sessions = startSessions(cluster, plan, random);
   const injector = new FaultInjector(cluster, plan, random.fork("faults"));
   injector.start();
+  const operator = startOperator(cluster, plan, random);
   cluster.runUntil(() => false, plan.safetyUs);
 
   injector.stop();
+  operator?.stop();
   healMajority(cluster, random.fork("heal"));
   requireWrites(cluster, clients);
   for (const client of clients) client.stop();
+  for (const client of sessions) client.stop();
 
   for (const node of cluster.nodes) cluster.start(node);
   requireInvariant(
@@ -88,6 +96,33 @@ function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom): v
     "Liveness",
     () => `the healed nodes do not agree: ${describe(cluster.nodes)}`,
   );
+  checkBoundedLogs(cluster, plan);
+  disturb(cluster, plan, random.fork("disturb"));
+}
+
+function startSessions(
+  cluster: SimCluster,
+  plan: SimulationPlan,
+  random: SeededRandom,
+): readonly SimSessionClient[] {
+  const clients: SimSessionClient[] = [];
+  for (let number = 1; number <= plan.sessionCount; number++) {
+    const name = `s${number}`;
+    clients.push(new SimSessionClient(name, cluster, plan, random.fork(`client ${name}`)));
+  }
+  for (const client of clients) client.start();
+  return clients;
+}
+
+function startOperator(
+  cluster: SimCluster,
+  { changeGapMeanUs }: SimulationPlan,
+  random: SeededRandom,
+): SimOperator | null {
+  if (changeGapMeanUs === null) return null;
+  const operator = new SimOperator(cluster, changeGapMeanUs, random.fork("operator"));
+  operator.start();
+  return operator;
 }
 
 function startClients(
@@ -104,14 +139,21 @@ function startClients(
   return clients;
 }
 
-/** A random majority is up and well; the others are down: their disks do not help. */
+/**
+ * A random majority, of whichever members may be in force, is up and well; the others are down:
+ * their disks do not help.
+ */
 function healMajority(cluster: SimCluster, random: SeededRandom): void {
   cluster.calm();
-  const { nodes } = cluster;
-  const majority = Math.floor(nodes.length / 2) + 1;
-  const order = random.shuffle(nodes);
-  for (const node of order.slice(0, majority)) cluster.start(node);
-  for (const node of order.slice(majority)) cluster.crash(node);
+  const up = new Set(cluster.nodes);
+  for (const node of random.shuffle(cluster.nodes)) {
+    up.delete(node);
+    if (!cluster.canDecide((other) => up.has(other))) up.add(node);
+  }
+  for (const node of cluster.nodes) {
+    if (up.has(node)) cluster.start(node);
+    else cluster.crash(node);
+  }
 }
 
 function requireWrites(cluster: SimCluster, clients: readonly SimClient[]): void {
@@ -126,14 +168,22 @@ function requireWrites(cluster: SimCluster, clients: readonly SimClient[]): void
   );
 }
 
-/** One leader, and all nodes have applied all that is committed, to equal states. */
+/**
+ * One leader, no change of members under way, and all members have applied all that is committed,
+ * to equal states.
+ */
 function hasConverged(cluster: SimCluster): boolean {
   const leader = cluster.leader();
   const goal = leader?.appliedState() ?? null;
-  if (leader === null || goal === null) return false;
-  if (goal.lastApplied !== leader.view()?.lastLogIndex) return false;
-  return cluster.nodes.every((node) => {
-    const state = node.appliedState();
+  const view = leader?.view() ?? null;
+  if (leader === null || goal === null || view === null) return false;
+  const { configuration, lastLogIndex } = view;
+  if (goal.lastApplied !== lastLogIndex) return false;
+  if (configuration.votersOutgoing.length + configuration.staging.length > 0) return false;
+  return allMembers(configuration).every((id) => {
+    const node = cluster.node(id);
+    const state = node?.appliedState() ?? null;
+    if (node === null) return false;
     return (
       state !== null &&
       state.lastApplied === goal.lastApplied &&
@@ -148,8 +198,13 @@ function describe(nodes: readonly SimNode[]): string {
     .map((node) => {
       const view = node.view();
       if (view === null) return `${node.id} is down`;
-      const { role, currentTerm, lastApplied, commitIndex, lastLogIndex } = view;
-      return `${node.id} is ${role} of term ${currentTerm} at ${lastApplied}/${commitIndex}/${lastLogIndex}`;
+      const { role, currentTerm, firstLogIndex, lastApplied, commitIndex, lastLogIndex } = view;
+      const { voters, votersOutgoing, learners } = view.configuration;
+      const members = [voters, votersOutgoing, learners].map((ids) => ids.join(" ")).join("/");
+      return (
+        `${node.id} is ${role} of term ${currentTerm} at ` +
+        `${firstLogIndex}/${lastApplied}/${commitIndex}/${lastLogIndex} of ${members}`
+      );
     })
     .join(", ");
 }

@@ -1,11 +1,16 @@
-import type { LogEntry, LogIndex, NodeId, RaftMessage } from "@quorate/wire";
+import type { Configuration, LogEntry, LogIndex, NodeId, RaftMessage } from "@quorate/wire";
+import { decodeConfiguration } from "@quorate/wire";
+import type { KvResult } from "../../kv/kv-result.ts";
 import type { HardState, RaftCore, RaftView } from "../../raft/index.ts";
-import { checkState, checkTransition } from "../../raft/index.ts";
+import { allMembers, checkState, checkTransition, isVoter } from "../../raft/index.ts";
 import type { Coverage } from "../coverage.ts";
 import { requireInvariant } from "../invariant-violation.ts";
 import type { SimDisk } from "../sim-disk.ts";
 import { checkCommitQuorum, checkCommitTerm } from "./commit-quorum.ts";
 import { CommittedLedger } from "./committed-ledger.ts";
+import type { PlacedConfiguration } from "./configuration-mirror.ts";
+import { ConfigurationMirror } from "./configuration-mirror.ts";
+import { checkAppended, checkInForce } from "./configuration-safety.ts";
 import { checkDurableProgress } from "./durable-progress.ts";
 import { ElectionLedger } from "./election-ledger.ts";
 import { History } from "./history.ts";
@@ -22,6 +27,7 @@ interface ObservedLife {
   readonly node: NodeId;
   readonly core: RaftCore;
   readonly mirror: LogMirror;
+  readonly configurations: ConfigurationMirror;
   view: RaftView;
   lastApplied: LogIndex;
 }
@@ -34,6 +40,7 @@ export class ClusterChecker {
   readonly history: History = new History();
   readonly ledger: CommittedLedger = new CommittedLedger((entry) => {
     this.history.entryCommitted(entry);
+    if (entry.kind === "configuration") this.#configurationCommitted(entry);
   });
   readonly #elections = new ElectionLedger();
   readonly #votes = new VoteLedger();
@@ -41,22 +48,54 @@ export class ClusterChecker {
   readonly #disks = new Map<NodeId, SimDisk>();
   readonly #lives = new Map<NodeId, ObservedLife>();
   readonly #coverage: Coverage;
+  /** The committed ones, oldest first. */
+  readonly #configurations: PlacedConfiguration[];
 
-  constructor(coverage: Coverage) {
+  constructor(coverage: Coverage, bootstrap: Configuration) {
     this.#coverage = coverage;
+    this.#configurations = [{ index: 0, configuration: bootstrap }];
   }
 
   nodeAdded(node: NodeId, disk: SimDisk): void {
     this.#disks.set(node, disk);
   }
 
+  /** The latest committed configuration, and those in any log or on any disk after it. */
+  configurationsInPlay(): readonly [Configuration, ...Configuration[]] {
+    const latest = this.#configurationAt(this.ledger.lastIndex);
+    const inLogs = [...this.#lives.values()].flatMap(({ configurations }) =>
+      configurations.after(latest.index).map(({ configuration }) => configuration),
+    );
+    const onDisks = [...this.#disks.values()].flatMap(({ entries }) =>
+      entries
+        .filter(({ kind, index }) => kind === "configuration" && index > latest.index)
+        .map(({ data }) => decodeConfiguration(data)),
+    );
+    return [latest.configuration, ...inLogs, ...onDisks];
+  }
+
   /** A process has recovered from its disk. */
   nodeStarted(node: NodeId, core: RaftCore): void {
     // What it recovered as committed is looked at as if it were said now.
     const view = { ...core.view(), commitIndex: 0, lastApplied: 0 };
-    const life = { node, core, mirror: new LogMirror(), view, lastApplied: 0 };
+    const life = {
+      node,
+      core,
+      mirror: new LogMirror((index) => this.ledger.chainHashAt(index)),
+      configurations: new ConfigurationMirror(),
+      view,
+      lastApplied: core.view().lastApplied,
+    };
     this.#lives.set(node, life);
     this.#look(life);
+  }
+
+  /** A snapshot that ends at `index` has become the state of `node`. */
+  restored(node: NodeId, index: LogIndex, stateHash: string): void {
+    const life = this.#lives.get(node);
+    if (life === undefined) return;
+    life.lastApplied = index;
+    this.ledger.restored(node, index, stateHash);
   }
 
   nodeCrashed(node: NodeId): void {
@@ -91,7 +130,7 @@ export class ClusterChecker {
   }
 
   /** `node` has applied the next entry of its log. */
-  applied(node: NodeId, entry: LogEntry, stateHash: string): void {
+  applied(node: NodeId, entry: LogEntry, result: KvResult | null, stateHash: string): void {
     const life = this.#lives.get(node);
     if (life === undefined) return;
     if (this.ledger.lastIndex < entry.index) this.#look(life);
@@ -102,6 +141,7 @@ export class ClusterChecker {
     );
     life.lastApplied = entry.index;
     this.ledger.applied(node, entry, stateHash);
+    if (result !== null) this.history.sessions.applied(node, entry, result);
   }
 
   #look(life: ObservedLife): void {
@@ -111,19 +151,27 @@ export class ClusterChecker {
     life.view = view;
     checkTransition(before, view);
     checkViewProgress(node, before, view);
-    this.#followLog(life, before, view);
+    const usedBefore = this.#inForce(life, before);
+    const added = this.#followLog(life, before, view);
+    this.#checkMembers(life, before, view, added);
     if (view.role === "leader") this.#checkLeader(life, before, view);
-    else if (before.role === "leader") this.#coverage.add("leadersDeposed");
+    else if (before.role === "leader") this.#leaderDeposed(node, view);
     const knownBefore = this.ledger.lastIndex;
     for (let index = before.commitIndex + 1; index <= view.commitIndex; index++) {
       this.#committed(life, view, index);
     }
-    if (this.ledger.lastIndex > knownBefore) this.#checkCommit(life, view);
+    if (this.ledger.lastIndex > knownBefore) this.#checkCommit(life, view, usedBefore);
   }
 
-  #followLog({ node, core, mirror }: ObservedLife, before: RaftView, view: RaftView): void {
-    const { truncatedFrom, newFrom } = mirror.follow(view.lastLogIndex, (index) =>
-      core.entryAt(index),
+  #followLog(
+    { node, core, mirror, configurations }: ObservedLife,
+    before: RaftView,
+    view: RaftView,
+  ): readonly PlacedConfiguration[] {
+    const { truncatedFrom, newFrom } = mirror.follow(
+      view.lastLogIndex,
+      (index) => core.entryAt(index),
+      view.firstLogIndex,
     );
     if (truncatedFrom !== null) {
       this.#coverage.add("truncations");
@@ -132,6 +180,75 @@ export class ClusterChecker {
     for (let index = newFrom; index <= mirror.lastIndex; index++) {
       const term = mirror.entryAt(index)?.term ?? 0;
       this.#logs.entrySeen(index, term, mirror.chainHashAt(index) ?? 0, node);
+    }
+    return configurations.follow(newFrom, mirror.lastIndex, (index) => mirror.entryAt(index));
+  }
+
+  #checkMembers(
+    life: ObservedLife,
+    before: RaftView,
+    view: RaftView,
+    added: readonly PlacedConfiguration[],
+  ): void {
+    const { node, configurations, mirror } = life;
+    if (view.configurationIndex < before.configurationIndex) {
+      this.#coverage.add("configurationsRolledBack");
+    }
+    const latest = configurations.lastAfter(view.firstLogIndex - 1);
+    const changed = added.length > 0 || view.configurationIndex !== before.configurationIndex;
+    if (latest !== null && changed) {
+      const { configurationIndex: index, configuration } = view;
+      checkInForce(node, { index, configuration }, latest);
+    }
+    if (view.role !== "leader" || before.role !== "leader") return;
+    if (view.currentTerm !== before.currentTerm) return;
+    for (const appended of added) {
+      checkAppended({
+        leader: node,
+        leaderTerm: view.currentTerm,
+        before: configurations.before(appended.index) ?? this.#configurationAt(appended.index - 1),
+        appended,
+        commitIndex: view.commitIndex,
+        commitTerm: mirror.entryAt(view.commitIndex)?.term ?? 0,
+      });
+    }
+  }
+
+  /** The members that `life` has to use, as its log says. */
+  #inForce({ configurations }: ObservedLife, view: RaftView): Configuration {
+    const beforeFirst = view.firstLogIndex - 1;
+    const placed = configurations.lastAfter(beforeFirst) ?? this.#configurationAt(beforeFirst);
+    return placed.configuration;
+  }
+
+  /** The latest committed configuration up to `index`. */
+  #configurationAt(index: LogIndex): PlacedConfiguration {
+    const placed = this.#configurations.findLast((one) => one.index <= index);
+    if (placed === undefined) throw new RangeError(`no configuration at ${index}`);
+    return placed;
+  }
+
+  #configurationCommitted({ index, data }: LogEntry): void {
+    const { configuration: before } = this.#configurationAt(index);
+    const configuration = decodeConfiguration(data);
+    this.#configurations.push({ index, configuration });
+    const isJoint = configuration.votersOutgoing.length > 0;
+    if (isJoint) this.#coverage.add("configurationsEntered");
+    else if (before.votersOutgoing.length > 0) this.#coverage.add("configurationsLeft");
+    const promoted = before.learners.filter((id) => configuration.voters.includes(id));
+    this.#coverage.add("promotions", promoted.length);
+    const added = configuration.learners.filter((id) => !before.learners.includes(id));
+    this.#coverage.add("learnersAdded", added.length);
+    const members = allMembers(configuration);
+    const removed = allMembers(before).filter((id) => !members.includes(id));
+    this.#coverage.add("removals", removed.length);
+  }
+
+  #leaderDeposed(node: NodeId, view: RaftView): void {
+    this.#coverage.add("leadersDeposed");
+    const isRemoved = !isVoter(view.configuration, node);
+    if (isRemoved && view.configurationIndex <= view.commitIndex) {
+      this.#coverage.add("leadersRemoved");
     }
   }
 
@@ -158,12 +275,13 @@ export class ClusterChecker {
   }
 
   /** The cluster's commit point has moved, and by this node: a quorum's disks must hold it. */
-  #checkCommit({ mirror }: ObservedLife, view: RaftView): void {
+  #checkCommit(life: ObservedLife, view: RaftView, usedBefore: Configuration): void {
+    const { mirror } = life;
     const index = view.commitIndex;
     checkCommitQuorum(
       index,
       mirror.chainHashAt(index) ?? 0,
-      view.configuration,
+      [usedBefore, this.#inForce(life, view)],
       (id) => this.#disks.get(id)?.chainHashAt(index) ?? null,
     );
     if (view.role === "leader") {

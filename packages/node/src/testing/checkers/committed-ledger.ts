@@ -1,4 +1,5 @@
 import type { LogEntry, LogIndex, NodeId, Term } from "@quorate/wire";
+import { EMPTY_CHAIN } from "../chain-hash.ts";
 import { requireInvariant } from "../invariant-violation.ts";
 
 interface CommittedEntry {
@@ -27,6 +28,11 @@ export class CommittedLedger {
   /** Highest index that any node has called committed. */
   get lastIndex(): LogIndex {
     return this.#entries.length;
+  }
+
+  /** Hash of the committed log up to `index`, or null: it does not reach so far. */
+  chainHashAt(index: LogIndex): number | null {
+    return index === 0 ? EMPTY_CHAIN : (this.#entries[index - 1]?.chainHash ?? null);
   }
 
   entryAt(index: LogIndex): LogEntry | null {
@@ -84,6 +90,16 @@ export class CommittedLedger {
       known.stateHash === stateHash,
       "Determinism",
       () => `${node} has another state after entry ${entry.index} than the first to apply it`,
+    );
+  }
+
+  /** A snapshot became the state of `node`: it must be what the entries up to `index` make. */
+  restored(node: NodeId, index: LogIndex, stateHash: string): void {
+    const known = this.#entries[index - 1];
+    requireInvariant(
+      known !== undefined && known.stateHash === stateHash,
+      "Snapshot Equals Replay",
+      () => `${node} has another state by a snapshot at ${index} than by the entries up to there`,
     );
   }
 }

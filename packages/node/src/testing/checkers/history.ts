@@ -1,6 +1,8 @@
 import type { LogEntry, LogIndex } from "@quorate/wire";
 import { decodeCommand } from "../../kv/command-codec.ts";
+import type { KvResult } from "../../kv/kv-result.ts";
 import { requireInvariant } from "../invariant-violation.ts";
+import { SessionLedger } from "./session-ledger.ts";
 
 /** A request of a client, from its sending on. */
 export interface Operation {
@@ -25,6 +27,7 @@ interface Version {
  * A write that was called not applied never appears, and none appears twice.
  */
 export class History {
+  readonly sessions: SessionLedger = new SessionLedger();
   readonly #versions = new Map<string, Version[]>();
   readonly #committed = new Map<string, LogIndex>();
   readonly #refused = new Set<string>();
@@ -38,6 +41,20 @@ export class History {
   /** The next entry of the committed log. */
   entryCommitted(entry: LogEntry): void {
     if (entry.kind !== "command") return;
+    const command = decodeCommand(entry.data);
+    const takesEffect = this.sessions.committed(entry, command);
+    if (command.kind !== "put" && command.kind !== "delete") return;
+    if (command.session === null) this.#committedOnce(entry);
+    if (!takesEffect) return;
+    const value = command.kind === "put" ? bytesText(command.value) : null;
+    const key = bytesText(command.key);
+    const versions = this.#versions.get(key);
+    if (versions === undefined) this.#versions.set(key, [{ index: entry.index, value }]);
+    else versions.push({ index: entry.index, value });
+  }
+
+  /** Nobody repeats a command that is in no session. */
+  #committedOnce(entry: LogEntry): void {
     const text = bytesText(entry.data);
     const first = this.#committed.get(text);
     requireInvariant(
@@ -51,13 +68,6 @@ export class History {
       () => `the client was told that its write is not applied; it is committed at ${entry.index}`,
     );
     this.#committed.set(text, entry.index);
-    const command = decodeCommand(entry.data);
-    if (command.kind !== "put" && command.kind !== "delete") return;
-    const value = command.kind === "put" ? bytesText(command.value) : null;
-    const key = bytesText(command.key);
-    const versions = this.#versions.get(key);
-    if (versions === undefined) this.#versions.set(key, [{ index: entry.index, value }]);
-    else versions.push({ index: entry.index, value });
   }
 
   /** A client was told that its write is applied at `index`. */
@@ -72,6 +82,26 @@ export class History {
       index > floor,
       "Acknowledged Writes Survive",
       () => `a write of ${client} took the place ${index}, but ${floor} was known before it`,
+    );
+    this.#floor = Math.max(this.#floor, index);
+  }
+
+  /**
+   * A client was told, by the entry at `index`, what its change in a session did; `floor` is of the
+   * first time that it was sent.
+   */
+  changeAcknowledged(
+    change: { readonly sessionId: number; readonly serial: number; readonly floor: LogIndex },
+    index: LogIndex,
+    result: KvResult,
+  ): void {
+    const first = this.sessions.acknowledged(change.sessionId, change.serial, result);
+    requireInvariant(
+      first > change.floor && first <= index,
+      "Exactly Once",
+      () =>
+        `a change sent when ${change.floor} was known, and answered at ${index}, took the place ` +
+        `${first}`,
     );
     this.#floor = Math.max(this.#floor, index);
   }

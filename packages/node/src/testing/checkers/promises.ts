@@ -37,7 +37,19 @@ export function checkPromise(
       );
       requireTerm(node, message.term, disk);
       break;
+    case "InstallSnapshotReply":
+      if (!message.installed) break;
+      requireInvariant(
+        disk.lastIndex >= message.lastIncludedIndex,
+        "Durability Before Promise",
+        () =>
+          `${node} tells ${to} that it has the snapshot at ${message.lastIncludedIndex}; its disk ` +
+          `reaches ${disk.lastIndex}`,
+      );
+      requireTerm(node, message.term, disk);
+      break;
     case "AppendEntries":
+    case "InstallSnapshot":
     case "PreVote":
     case "PreVoteReply":
     case "TimeoutNow":

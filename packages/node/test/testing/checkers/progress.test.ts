@@ -79,10 +79,10 @@ test("commit quorum: an entry on a minority's disks is not committed (§5.4.2)",
     ["n1", 77],
     ["n2", 77],
   ]);
-  checkCommitQuorum(4, 77, configuration, (node) => disks.get(node) ?? null);
+  checkCommitQuorum(4, 77, [configuration], (node) => disks.get(node) ?? null);
   disks.set("n2", 78);
   assertViolates("Committed On Quorum", () => {
-    checkCommitQuorum(4, 77, configuration, (node) => disks.get(node) ?? null);
+    checkCommitQuorum(4, 77, [configuration], (node) => disks.get(node) ?? null);
   });
 });
 
@@ -93,9 +93,9 @@ test("commit quorum: while joint, each half needs its majority; learners do not 
     learners: ["n6"],
   });
   const holders = (nodes: readonly string[]) => (node: string) => (nodes.includes(node) ? 77 : 0);
-  checkCommitQuorum(4, 77, configuration, holders(["n1", "n3", "n4"]));
+  checkCommitQuorum(4, 77, [configuration], holders(["n1", "n3", "n4"]));
   assertViolates("Committed On Quorum", () => {
-    checkCommitQuorum(4, 77, configuration, holders(["n1", "n2", "n3", "n6"]));
+    checkCommitQuorum(4, 77, [configuration], holders(["n1", "n2", "n3", "n6"]));
   });
 });
 

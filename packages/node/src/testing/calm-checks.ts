@@ -1,0 +1,64 @@
+import { hasQuorum } from "../raft/index.ts";
+import { requireInvariant } from "./invariant-violation.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+import type { SimCluster } from "./sim-cluster.ts";
+import type { SimulationPlan } from "./simulation-plan.ts";
+
+/** A log may be this many times over its limit before it is compacted whatever else goes on. */
+const OVERDUE = 4;
+/** What is applied in one go, or while a snapshot is being written. */
+const SLACK_BYTES = 64 * 1024;
+
+const DISTURBANCES = 3;
+const CUT_OFF_US = 1_000_000;
+const BACK_US = 600_000;
+
+/** Bounded Log (Raft §7): what a calm server keeps above its snapshot is bounded by its limit. */
+export function checkBoundedLogs(cluster: SimCluster, { snapshots }: SimulationPlan): void {
+  const limitBytes = OVERDUE * snapshots.logBytes + SLACK_BYTES;
+  for (const node of cluster.nodes) {
+    const bytes = node.logBytesAboveSnapshot();
+    requireInvariant(
+      bytes <= limitBytes,
+      "Bounded Log",
+      () => `${node.id} keeps ${bytes} bytes above its snapshot; ${limitBytes} are the limit`,
+    );
+  }
+}
+
+/**
+ * No Disruption (Diss. §4.2.3, §9.6): in a calm cluster one server after another is cut off and
+ * comes back, members and removed ones alike. The leader keeps its quorum throughout, and so it
+ * keeps its term. Not asked for where clocks run so differently that timeouts mean little.
+ */
+export function disturb(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom): void {
+  if (plan.faults.has("clockDrift")) return;
+  const leader = cluster.leader();
+  const before = leader?.view() ?? null;
+  if (leader === null || before === null) return;
+  const spare = cluster.nodes.filter(
+    (node) => node !== leader && hasQuorum(before.configuration, (id) => id !== node.id),
+  );
+  for (const node of random.shuffle(spare).slice(0, DISTURBANCES)) {
+    const isPaused = random.chance(0.3);
+    cluster.trace.record("cut off", node.id, isPaused ? 1 : 0);
+    if (isPaused) node.pause();
+    cluster.block([node], cluster.nodes);
+    if (random.chance(0.7)) cluster.block(cluster.nodes, [node]);
+    cluster.runUntil(() => false, CUT_OFF_US);
+    cluster.unblock([node], cluster.nodes);
+    cluster.unblock(cluster.nodes, [node]);
+    if (isPaused) node.resume();
+    cluster.trace.record("back", node.id, 0);
+    cluster.runUntil(() => false, BACK_US);
+    const after = leader.view();
+    requireInvariant(
+      after?.role === "leader" && after.currentTerm === before.currentTerm,
+      "No Disruption",
+      () =>
+        `${node.id} came back, and ${leader.id} is ${after?.role ?? "down"} of term ` +
+        `${after?.currentTerm ?? 0} where it led in term ${before.currentTerm}`,
+    );
+    cluster.coverage.add("healsUndisturbed");
+  }
+}

@@ -1,0 +1,46 @@
+import type { Configuration, LogEntry, LogIndex } from "@quorate/wire";
+import { decodeConfiguration } from "@quorate/wire";
+
+/** A configuration, and the index of the entry that brought it; 0: the one of the start. */
+export interface PlacedConfiguration {
+  readonly index: LogIndex;
+  readonly configuration: Configuration;
+}
+
+/** The configurations in one process's log, as the checker reads them from the entries. */
+export class ConfigurationMirror {
+  #placed: PlacedConfiguration[] = [];
+
+  /** The log has changed from `newFrom` on; says which configurations came. */
+  follow(
+    newFrom: LogIndex,
+    lastIndex: LogIndex,
+    entryAt: (index: LogIndex) => LogEntry | null,
+  ): readonly PlacedConfiguration[] {
+    this.#placed = this.#placed.filter(({ index }) => index < newFrom);
+    const added: PlacedConfiguration[] = [];
+    for (let index = newFrom; index <= lastIndex; index++) {
+      const entry = entryAt(index);
+      if (entry?.kind !== "configuration") continue;
+      added.push({ index, configuration: decodeConfiguration(entry.data) });
+    }
+    this.#placed.push(...added);
+    return added;
+  }
+
+  /** The last one above `beforeFirst`, or null. */
+  lastAfter(beforeFirst: LogIndex): PlacedConfiguration | null {
+    const last = this.#placed.at(-1);
+    return last === undefined || last.index <= beforeFirst ? null : last;
+  }
+
+  /** The one before that of entry `index`, or null: it is not in this log. */
+  before(index: LogIndex): PlacedConfiguration | null {
+    return this.#placed.findLast((placed) => placed.index < index) ?? null;
+  }
+
+  /** Those above `index`. */
+  after(index: LogIndex): readonly PlacedConfiguration[] {
+    return this.#placed.filter((placed) => placed.index > index);
+  }
+}

@@ -1,0 +1,74 @@
+import type { Configuration, LogIndex, NodeId, Term } from "@quorate/wire";
+import { allVoters, hasQuorum } from "../../raft/index.ts";
+import { requireInvariant } from "../invariant-violation.ts";
+import type { PlacedConfiguration } from "./configuration-mirror.ts";
+
+/** A configuration that a leader puts into its log, and what is so when it does. */
+export interface AppendedConfiguration {
+  readonly leader: NodeId;
+  readonly leaderTerm: Term;
+  /** What was in force before it. */
+  readonly before: PlacedConfiguration;
+  readonly appended: PlacedConfiguration;
+  readonly commitIndex: LogIndex;
+  /** Term of the entry at `commitIndex`. */
+  readonly commitTerm: Term;
+}
+
+/**
+ * One change of members at a time (Raft §6): the one before is committed, the leader knows what is
+ * committed by an entry of its own term (the bug of 2015), and no majority of the one before can
+ * decide anything without a server of any majority of the next.
+ */
+export function checkAppended(change: AppendedConfiguration): void {
+  const { leader, leaderTerm, before, appended, commitIndex, commitTerm } = change;
+  requireInvariant(
+    before.index <= commitIndex,
+    "Configuration Safety",
+    () =>
+      `${leader} changes members at ${appended.index} while those of ${before.index} are not ` +
+      `committed`,
+  );
+  // A joint configuration has one successor only, whoever appends it.
+  requireInvariant(
+    commitTerm === leaderTerm || before.configuration.votersOutgoing.length > 0,
+    "Configuration Safety",
+    () => `${leader} changes members before it committed an entry of its term ${leaderTerm}`,
+  );
+  requireInvariant(
+    quorumsOverlap(before.configuration, appended.configuration),
+    "Configuration Safety",
+    () =>
+      `${leader} goes from ${describe(before.configuration)} to ` +
+      `${describe(appended.configuration)}: majorities that do not meet`,
+  );
+}
+
+/** The members in force are the latest in the log, committed or not (Raft §6). */
+export function checkInForce(
+  node: NodeId,
+  used: PlacedConfiguration,
+  latest: PlacedConfiguration,
+): void {
+  requireInvariant(
+    used.index === latest.index && describe(used.configuration) === describe(latest.configuration),
+    "Configuration Safety",
+    () =>
+      `${node} uses the members of entry ${used.index}, ${describe(used.configuration)}; the ` +
+      `latest are those of ${latest.index}, ${describe(latest.configuration)}`,
+  );
+}
+
+/** Whether each quorum of one shares a server with each quorum of the other. */
+export function quorumsOverlap(one: Configuration, other: Configuration): boolean {
+  const ids = [...new Set([...allVoters(one), ...allVoters(other)])];
+  for (let set = 0; set < 2 ** ids.length; set++) {
+    const isIn = (id: NodeId): boolean => ((set >> ids.indexOf(id)) & 1) === 1;
+    if (hasQuorum(one, isIn) && hasQuorum(other, (id) => !isIn(id))) return false;
+  }
+  return true;
+}
+
+function describe({ voters, votersOutgoing, learners, staging }: Configuration): string {
+  return [voters, votersOutgoing, learners, staging].map((ids) => ids.join(",")).join("/");
+}

@@ -1,0 +1,128 @@
+import type { LogEntry, LogIndex, NodeId } from "@quorate/wire";
+import type { DecodedCommand } from "../../kv/kv-command.ts";
+import type { KvResult } from "../../kv/kv-result.ts";
+import { requireInvariant } from "../invariant-violation.ts";
+
+interface OpenSession {
+  readonly ttlMs: number;
+  lastActiveMs: number;
+  ackedBelow: number;
+  /** Where each serial took effect. */
+  readonly done: Map<number, LogIndex>;
+}
+
+/** What an entry in a session must come to. */
+type Verdict =
+  | { readonly kind: "first" }
+  | { readonly kind: "repeat"; readonly of: LogIndex }
+  | { readonly kind: "dropped" | "expired" };
+
+/**
+ * Exactly-once (Diss. §6.3), from the committed log alone: the first copy of a change takes effect,
+ * each later one gets its response, and what comes after the end of its session does nothing.
+ */
+export class SessionLedger {
+  readonly #sessions = new Map<LogIndex, OpenSession>();
+  readonly #verdicts = new Map<LogIndex, Verdict>();
+  readonly #results = new Map<LogIndex, KvResult>();
+  readonly #firsts = new Map<string, LogIndex>();
+  #clusterTimeMs = 0;
+
+  /** The next command of the committed log. Says whether a change of a key takes effect. */
+  committed({ index }: LogEntry, command: DecodedCommand): boolean {
+    if (command.kind === "invalid") return false;
+    this.#clusterTimeMs = Math.max(this.#clusterTimeMs, command.clusterTimeMs);
+    for (const [id, { lastActiveMs, ttlMs }] of this.#sessions) {
+      if (lastActiveMs + ttlMs < this.#clusterTimeMs) this.#sessions.delete(id);
+    }
+    switch (command.kind) {
+      case "openSession":
+        this.#sessions.set(index, {
+          ttlMs: command.ttlMs,
+          lastActiveMs: this.#clusterTimeMs,
+          ackedBelow: 0,
+          done: new Map(),
+        });
+        return false;
+      case "keepSession": {
+        const session = this.#sessions.get(command.sessionId);
+        if (session !== undefined) session.lastActiveMs = this.#clusterTimeMs;
+        return false;
+      }
+      case "closeSession":
+        this.#sessions.delete(command.sessionId);
+        return false;
+      case "put":
+      case "delete": {
+        if (command.session === null) return true;
+        const verdict = this.#judge(index, command.session);
+        this.#verdicts.set(index, verdict);
+        return verdict.kind === "first";
+      }
+    }
+  }
+
+  /** `node` has applied an entry that was committed, with this result. */
+  applied(node: NodeId, { index }: LogEntry, result: KvResult): void {
+    const verdict = this.#verdicts.get(index);
+    if (verdict === undefined) return;
+    const { kind } = result;
+    const isEffect = kind === "put" || kind === "deleted" || kind === "conditionFailed";
+    if (verdict.kind === "first" && isEffect && !this.#results.has(index)) {
+      this.#results.set(index, result);
+    }
+    const original = this.#results.get(verdict.kind === "repeat" ? verdict.of : index);
+    const isRight =
+      verdict.kind === "expired"
+        ? kind === "sessionExpired"
+        : verdict.kind === "dropped"
+          ? kind === "serialDropped"
+          : isEffect && original !== undefined && isSameResult(result, original);
+    requireInvariant(
+      isRight,
+      "Exactly Once",
+      () =>
+        `${node}: entry ${index} is ${JSON.stringify(verdict)} of its session, but the result is ` +
+        `${JSON.stringify(result)}, not ${JSON.stringify(original ?? null)}`,
+    );
+  }
+
+  /** Where this serial took effect, or null. */
+  firstOf(sessionId: number, serial: number): LogIndex | null {
+    return this.#firsts.get(`${sessionId}/${serial}`) ?? null;
+  }
+
+  /** What the client was told of a change must be what its one execution did. */
+  acknowledged(sessionId: number, serial: number, result: KvResult): LogIndex {
+    const first = this.firstOf(sessionId, serial);
+    const original = first === null ? undefined : this.#results.get(first);
+    requireInvariant(
+      first !== null && original !== undefined && isSameResult(original, result),
+      "Exactly Once",
+      () =>
+        `serial ${serial} of session ${sessionId} was answered ${JSON.stringify(result)}; it did ` +
+        `${JSON.stringify(original ?? null)} at ${first ?? "no place"}`,
+    );
+    return first;
+  }
+
+  #judge(
+    index: LogIndex,
+    { sessionId, serial, ackedBelow }: { sessionId: number; serial: number; ackedBelow: number },
+  ): Verdict {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) return { kind: "expired" };
+    session.lastActiveMs = this.#clusterTimeMs;
+    session.ackedBelow = Math.max(session.ackedBelow, ackedBelow);
+    if (serial < session.ackedBelow) return { kind: "dropped" };
+    const of = session.done.get(serial);
+    if (of !== undefined) return { kind: "repeat", of };
+    session.done.set(serial, index);
+    this.#firsts.set(`${sessionId}/${serial}`, index);
+    return { kind: "first" };
+  }
+}
+
+function isSameResult(one: KvResult, other: KvResult): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

@@ -1,0 +1,139 @@
+import type { MemberAddress, NodeId } from "@quorate/wire";
+import type { ConfigurationTarget } from "../raft/index.ts";
+import { allMembers } from "../raft/index.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+import type { SimCluster } from "./sim-cluster.ts";
+import type { SimNode } from "./sim-node.ts";
+
+const MEMBERS_MAX = 7;
+const SERVERS_MAX = 11;
+
+/**
+ * Changes the members of a cluster at random moments, whatever else is going on: adds new servers,
+ * promotes, removes (the leader, too), replaces; often sensibly, at times with force, with a stale
+ * idea of the members, or twice at once.
+ */
+export class SimOperator {
+  readonly #cluster: SimCluster;
+  readonly #gapMeanUs: number;
+  readonly #random: SeededRandom;
+  #isActive = true;
+
+  constructor(cluster: SimCluster, gapMeanUs: number, random: SeededRandom) {
+    this.#cluster = cluster;
+    this.#gapMeanUs = gapMeanUs;
+    this.#random = random;
+  }
+
+  start(): void {
+    this.#cluster.scheduler.schedule(1 + this.#random.exponential(this.#gapMeanUs), () => {
+      if (!this.#isActive) return;
+      this.#change();
+      if (this.#random.chance(0.15)) this.#change();
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#isActive = false;
+  }
+
+  #change(): void {
+    const leader = this.#cluster.leader();
+    if (leader === null) return;
+    const view = leader.view();
+    if (view === null) return;
+    const target = this.#drawTarget(leader);
+    if (target === null) return;
+    const asked = this.#random.chance(0.9) ? leader : this.#random.pick(this.#cluster.nodes);
+    const expectedIndex = this.#random.pick([
+      null,
+      view.configurationIndex,
+      Math.max(0, view.configurationIndex - 1),
+    ]);
+    const force = this.#random.chance(0.2);
+    this.#cluster.trace.record("change", asked.id, JSON.stringify(target));
+    asked.changeMembers(target, { expectedIndex, force }, (outcome) => {
+      this.#cluster.trace.record("changed", asked.id, outcome.kind);
+      if (outcome.kind === "refused") this.#cluster.coverage.add("changesRefused");
+    });
+  }
+
+  #drawTarget(leader: SimNode): ConfigurationTarget | null {
+    const configuration = leader.view()?.configuration;
+    if (configuration === undefined) return null;
+    const { voters, learners, staging, addresses } = configuration;
+    const isFull = allMembers(configuration).length >= MEMBERS_MAX;
+    const current = { voters, learners, staging, addresses };
+    const newcomer = (): MemberAddress | null => (isFull ? null : this.#newServer());
+    switch (this.#random.below(8)) {
+      case 0:
+      case 1:
+        return withLearner(current, newcomer(), true);
+      case 2:
+        return withLearner(current, newcomer(), false);
+      case 3:
+        return promoted(current, learners.length === 0 ? null : this.#random.pick(learners));
+      case 4:
+        return without(current, leader.id);
+      case 5:
+        return without(current, this.#random.pick(allMembers(configuration)));
+      case 6: {
+        const next = withLearner(current, newcomer(), true);
+        return without(next ?? current, this.#random.pick(voters));
+      }
+      default:
+        return this.#drawAnything(current);
+    }
+  }
+
+  /** Any voters of those who are members: several come and go at once. */
+  #drawAnything(current: ConfigurationTarget): ConfigurationTarget {
+    const { voters, learners, addresses } = current;
+    const members = this.#random.shuffle([...voters, ...learners]);
+    const chosen = members.slice(0, this.#random.between(1, members.length));
+    const kept = learners.filter((id) => !chosen.includes(id) && this.#random.chance(0.7));
+    return { voters: chosen, learners: kept, staging: [], addresses };
+  }
+
+  /** A server that nobody has heard of, mostly up by now, with an empty disk. */
+  #newServer(): MemberAddress | null {
+    const { nodes, scheduler } = this.#cluster;
+    if (nodes.length >= SERVERS_MAX) return null;
+    const node = this.#cluster.addNode();
+    const waitUs = this.#random.chance(0.8) ? 0 : this.#random.below(500_000);
+    scheduler.schedule(waitUs, () => {
+      node.start();
+    });
+    return { id: node.id, address: `${node.id}:7001` };
+  }
+}
+
+function withLearner(
+  current: ConfigurationTarget,
+  member: MemberAddress | null,
+  isStaging: boolean,
+): ConfigurationTarget | null {
+  if (member === null) return null;
+  return {
+    voters: current.voters,
+    learners: [...current.learners, member.id],
+    staging: isStaging ? [...current.staging, member.id] : current.staging,
+    addresses: [...current.addresses, member],
+  };
+}
+
+function promoted(current: ConfigurationTarget, learner: NodeId | null): ConfigurationTarget {
+  if (learner === null) return current;
+  return { ...without(current, learner), voters: [...current.voters, learner] };
+}
+
+function without(current: ConfigurationTarget, gone: NodeId): ConfigurationTarget {
+  const isKept = (id: NodeId): boolean => id !== gone;
+  return {
+    voters: current.voters.filter(isKept),
+    learners: current.learners.filter(isKept),
+    staging: current.staging.filter(isKept),
+    addresses: current.addresses,
+  };
+}
