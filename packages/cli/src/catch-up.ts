@@ -1,7 +1,7 @@
 import type { NodeId, NodeStatus } from "@quorate/wire";
 
 /** `1.5 MB`, `800 kB`, `12 B`. */
-export function formatBytes(sizeBytes: number): string {
+function formatBytes(sizeBytes: number): string {
   if (sizeBytes >= 1e9) return `${(sizeBytes / 1e9).toFixed(1)} GB`;
   if (sizeBytes >= 1e6) return `${(sizeBytes / 1e6).toFixed(1)} MB`;
   if (sizeBytes >= 1e3) return `${Math.round(sizeBytes / 1e3)} kB`;

@@ -22,7 +22,7 @@ test(`big store: ${KEYS} keys of 256 bytes: snapshot, a new member from it, a qu
   const stallFile = (id: string): string => join(folder, id);
   const cluster = await Daemons.start(t, {
     size: 3,
-    flags: ["--snapshot-log-bytes", String(32 * MEBIBYTE), "--trailing-entries", "1000"],
+    flags: ["--snapshot-log-bytes", String(8 * MEBIBYTE), "--trailing-entries", "1000"],
     environment: (id) => ({
       NODE_OPTIONS: `--import=${PROBE}`,
       QUORATE_STALL_FILE: stallFile(id),
