@@ -496,7 +496,7 @@ test("Cluster: the leader changes in the middle; the next one sends its own", ()
   for (let ticks = 0; ticks < 50 && !cluster.isInstalling("n3"); ticks += 1) {
     cluster.step("n1", (core) => core.tick());
     cluster.sendSnapshots("n1");
-    for (const posted of [...cluster.network]) cluster.deliver(posted);
+    for (const posted of cluster.network.slice()) cluster.deliver(posted);
   }
   assert.ok(cluster.isInstalling("n3"));
   cluster.crash("n1");
