@@ -14,7 +14,6 @@ import type {
   PersistBatch,
   RaftConfig,
   RaftView,
-  SnapshotPoint,
 } from "../raft/index.ts";
 import { assert, RaftCore } from "../raft/index.ts";
 import type {
@@ -26,6 +25,7 @@ import type {
   TransferOutcome,
 } from "./driver-outcomes.ts";
 import { DriverSnapshots } from "./driver-snapshots.ts";
+import { EntryApplier } from "./entry-applier.ts";
 import { LeaderLease } from "./leader-lease.ts";
 import { PendingProposals } from "./pending-proposals.ts";
 import { PendingReads } from "./pending-reads.ts";
@@ -73,12 +73,12 @@ export class RaftDriver<Result> {
   readonly #storage: Storage;
   readonly #transport: Transport;
   readonly #clock: Clock;
-  readonly #stateMachine: StateMachine<Result>;
   readonly #observer: DriverObserver<Result>;
   readonly #proposals: PendingProposals<Result>;
   readonly #reads = new PendingReads();
   readonly #changes: PendingProposals<null>;
   readonly #transfers: PendingTransfers;
+  readonly #applier: EntryApplier<Result>;
   readonly #snapshots: DriverSnapshots;
   readonly #lease: LeaderLease | null;
   readonly #ticks: TickSource;
@@ -86,7 +86,6 @@ export class RaftDriver<Result> {
   #stepScheduled = false;
   #stopping = false;
   #lastView: RaftView;
-  #lastApplied: LogIndex;
   #isRestored = false;
   /** In the order in which the core gave them out. */
   #deferred: DeferredEnvelope[] = [];
@@ -103,11 +102,20 @@ export class RaftDriver<Result> {
     this.#storage = storage;
     this.#transport = options.transport;
     this.#clock = clock;
-    this.#stateMachine = options.stateMachine;
     this.#observer = options.observer;
     this.#proposals = new PendingProposals(2 * config.electionTicks);
     this.#changes = new PendingProposals(2 * config.electionTicks);
     this.#transfers = new PendingTransfers(2 * config.electionTicks);
+    this.#applier = new EntryApplier(
+      {
+        stateMachine: options.stateMachine,
+        observer: options.observer,
+        proposals: this.#proposals,
+        changes: this.#changes,
+        reads: this.#reads,
+      },
+      storage.recovered.snapshot.lastIncludedIndex,
+    );
     this.#snapshots = this.#createSnapshots(options);
     this.#lease = config.leaseReads ? createLease(options) : null;
     this.#ticks = new TickSource({
@@ -123,7 +131,6 @@ export class RaftDriver<Result> {
       },
     });
     this.#lastView = this.#core.view();
-    this.#lastApplied = storage.recovered.snapshot.lastIncludedIndex;
   }
 
   /**
@@ -243,7 +250,7 @@ export class RaftDriver<Result> {
   leaseRead(): LogIndex | null {
     if (this.#stopping || this.#lease?.holds(this.#clock.nowMs()) !== true) return null;
     const readIndex = this.#core.leaseReadIndex();
-    return readIndex !== null && readIndex <= this.#lastApplied ? readIndex : null;
+    return readIndex !== null && readIndex <= this.lastApplied ? readIndex : null;
   }
 
   /** Asks for a moment at which the state machine may be read linearizably; `done` as above. */
@@ -282,7 +289,7 @@ export class RaftDriver<Result> {
 
   /** Highest index that the state machine has applied. */
   get lastApplied(): LogIndex {
-    return this.#lastApplied;
+    return this.#applier.lastApplied;
   }
 
   /** Where this node is with its snapshots. */
@@ -316,8 +323,10 @@ export class RaftDriver<Result> {
         onInput: () => {
           this.#scheduleStep();
         },
-        onRestored: (point) => {
-          this.#restored(point);
+        onRestored: ({ lastIncludedIndex }) => {
+          this.#core.pauseApplying(false);
+          this.#applier.restored(lastIncludedIndex);
+          this.#scheduleStep();
         },
       },
       storage.recovered.snapshot,
@@ -379,7 +388,9 @@ export class RaftDriver<Result> {
     this.#transport.flush();
     if (output.persist !== null) this.#persist(output.persist);
     this.#observe(view);
-    if (output.installed !== null) this.#overtaken(output.installed, view.leaderId);
+    if (output.installed !== null) {
+      this.#applier.overtaken(output.installed.lastIncludedIndex, view.leaderId);
+    }
     this.#snapshots.take(output, view);
     this.#apply(output.committedEntries, view.leaderId);
     this.#answerReads(output, view.leaderId);
@@ -440,48 +451,17 @@ export class RaftDriver<Result> {
 
   #apply(entries: readonly LogEntry[], leaderId: NodeId | null): void {
     for (const entry of entries) {
-      assert(entry.index === this.#lastApplied + 1, `applying ${entry.index} out of order`);
-      this.#lastApplied = entry.index;
+      this.#applier.apply(entry, leaderId);
       this.#snapshots.applied(entry);
-      if (entry.kind === "command") this.#applyCommand(entry, leaderId);
-      else this.#passOver(entry, leaderId);
     }
     if (entries.length === 0) return;
     this.#snapshots.startIfDue();
-    this.#reads.answer(this.#lastApplied);
-  }
-
-  #applyCommand(entry: LogEntry, leaderId: NodeId | null): void {
-    const result = this.#stateMachine.apply(entry);
-    this.#observer.onApplied?.(entry, result);
-    this.#proposals.applied(entry, result, leaderId);
-    this.#changes.dropped(entry.index, leaderId);
-  }
-
-  /** Nothing of the state machine's: the core has long taken in what a configuration says. */
-  #passOver(entry: LogEntry, leaderId: NodeId | null): void {
-    this.#observer.onApplied?.(entry, null);
-    this.#proposals.dropped(entry.index, leaderId);
-    if (entry.kind === "configuration") this.#changes.applied(entry, null, leaderId);
-    else this.#changes.dropped(entry.index, leaderId);
-  }
-
-  /** A snapshot is to take the place of the state and of what would be applied up to its end. */
-  #overtaken({ lastIncludedIndex }: SnapshotPoint, leaderId: NodeId | null): void {
-    this.#proposals.overtaken(lastIncludedIndex, leaderId);
-    this.#changes.overtaken(lastIncludedIndex, leaderId);
-  }
-
-  #restored({ lastIncludedIndex }: SnapshotPoint): void {
-    this.#lastApplied = lastIncludedIndex;
-    this.#core.pauseApplying(false);
-    this.#reads.answer(this.#lastApplied);
-    this.#scheduleStep();
+    this.#applier.answerReads();
   }
 
   #answerReads(output: Output, leaderId: NodeId | null): void {
     for (const state of output.readStates) this.#reads.confirm(state);
-    if (output.readStates.length > 0) this.#reads.answer(this.#lastApplied);
+    if (output.readStates.length > 0) this.#applier.answerReads();
     for (const requestId of output.abortedReads) this.#reads.abort(requestId, leaderId);
   }
 }
