@@ -10,6 +10,7 @@ import type { PersistBatch, RecoveredState } from "../raft/index.ts";
  * 4. calls `done` exactly once, never before `persist` returned;
  * 5. after a failed write or sync calls `done` of no batch again: it reports the error once to the
  *    `onFailure` it was opened with, and whoever owns it ends the process. A sync is never retried.
+ *    Having no room is no failure where nothing of the batch was written: it waits for some.
  */
 export interface Storage {
   /** What the disk held when it was opened. */

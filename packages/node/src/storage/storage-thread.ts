@@ -137,8 +137,7 @@ class StorageThread {
     }
     this.#foundRoom();
     if (compacted) this.#report({ kind: "size", sizeBytes: database.sizeBytes() });
-    const isBusy = compacted || database.walBytes() >= CHECKPOINT_IDLE_BYTES || !isIdle;
-    if (!isBusy) return;
+    if (isIdle && !compacted) return;
     const delayMs = isIdle ? COMPACTION_PAUSE_MS : IDLE_MS;
     this.#idleTimer = setTimeout(() => this.#tidyUpIdle(), delayMs);
   }
