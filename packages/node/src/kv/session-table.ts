@@ -2,7 +2,7 @@ import type { ChangeResult } from "./kv-result.ts";
 import type { StateHash } from "./state-hash.ts";
 
 /** Most sessions at a time: a new one ends the one that was idle for longest. */
-export const SESSIONS_MAX = 10_000;
+const SESSIONS_MAX = 10_000;
 /** Most responses that one session keeps for repeats. */
 export const OUTSTANDING_MAX = 64;
 

@@ -79,7 +79,7 @@ function checkRestored({ snapshot, contents, pieces }: OpenSnapshot): void {
 
 test("KvSnapshot: is the state of its beginning, whatever is applied while it is read (§7)", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 150, size: "max" }), (steps) => {
       const store = new StoreUnderTest();
       let open: OpenSnapshot | null = null;
       let atMs = 0;
@@ -105,7 +105,7 @@ test("KvSnapshot: is the state of its beginning, whatever is applied while it is
       if (open !== null) checkRestored(open);
       assert.deepEqual(contentsOf(store.machine), contents);
     }),
-    { numRuns: 400 },
+    { numRuns: 200 },
   );
 });
 

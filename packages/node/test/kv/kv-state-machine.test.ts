@@ -34,7 +34,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 test("KvStateMachine: behaves as a map with revisions", () => {
   fc.assert(
-    fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
+    fc.property(fc.array(command, { maxLength: 60, size: "max" }), (commands) => {
       const machine = new KvStateMachine();
       const model = new Map<string, ModelRecord>();
       let revision = 0;

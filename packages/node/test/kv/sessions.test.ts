@@ -19,7 +19,7 @@ function putIn(store: StoreUnderTest, session: SessionOperation, value: string):
 test("Sessions: each serial takes effect once under repeats and reordering (Diss. §6.3)", () => {
   const operation = fc.record({ serial: fc.integer({ min: 1, max: 12 }), acks: fc.nat(12) });
   fc.assert(
-    fc.property(fc.array(operation, { maxLength: 80 }), (operations) => {
+    fc.property(fc.array(operation, { maxLength: 80, size: "max" }), (operations) => {
       const store = new StoreUnderTest();
       const sessionId = open(store);
       const done = new Map<number, KvResult>();
