@@ -84,6 +84,9 @@ export class ScriptedNode {
           } else if (message.type === "Status") {
             const { requestId } = message;
             connection.send({ type: "StatusReply", requestId, status: this.status });
+          } else if (message.type === "OpenSession") {
+            const { requestId } = message;
+            connection.send({ type: "SessionReply", requestId, sessionId: 1, ttlMs: 60_000 });
           } else if (message.type === "Put") {
             connection.send(this.#put(message));
           }
