@@ -5,7 +5,11 @@ import type { StateMachine } from "../ports/state-machine.ts";
 import type { Output, RaftCore, RaftView, SnapshotPoint } from "../raft/index.ts";
 import type { DriverObserver, SnapshotStatus, SnapshotWork } from "./driver-outcomes.ts";
 import { SnapshotIntake } from "./snapshot-intake.ts";
-import { SnapshotRestorer } from "./snapshot-restorer.ts";
+import {
+  INSTALL_PIECE_BYTES,
+  RECOVERY_PIECE_BYTES,
+  SnapshotRestorer,
+} from "./snapshot-restorer.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 import { SnapshotTaker } from "./snapshot-taker.ts";
 
@@ -105,7 +109,7 @@ export class DriverSnapshots {
       done();
       return;
     }
-    this.#restorer.start(lastIncludedIndex, (_name, { bytes }) => {
+    this.#restorer.start(lastIncludedIndex, RECOVERY_PIECE_BYTES, (_name, { bytes }) => {
       this.#storedBytes = bytes;
       done();
     });
@@ -167,7 +171,7 @@ export class DriverSnapshots {
 
   #install(point: SnapshotPoint): void {
     const { observer, onRestored } = this.#options;
-    this.#restorer.start(point.lastIncludedIndex, (name, work) => {
+    this.#restorer.start(point.lastIncludedIndex, INSTALL_PIECE_BYTES, (name, work) => {
       this.#awaited = null;
       this.#intake.installed();
       onRestored(point);

@@ -5,8 +5,11 @@ import type { StateMachine, StateRestorer } from "../ports/state-machine.ts";
 import { assert } from "../raft/index.ts";
 import type { ByteProgress, SnapshotWork } from "./driver-outcomes.ts";
 
-/** Given to the state machine in one turn of the loop. */
-const PIECE_BYTES = 256 * 1024;
+/** Given to the state machine in one turn of the loop, while others are served as well. */
+export const INSTALL_PIECE_BYTES: number = 256 * 1024;
+
+/** The same at start, when nobody waits for the loop. */
+export const RECOVERY_PIECE_BYTES: number = 1024 * 1024;
 
 export interface SnapshotRestorerOptions {
   readonly store: SnapshotStore;
@@ -15,6 +18,7 @@ export interface SnapshotRestorerOptions {
 }
 
 interface Restoring {
+  readonly pieceBytes: number;
   readonly reader: SnapshotReader;
   readonly restorer: StateRestorer;
   readonly startedMs: number;
@@ -38,7 +42,7 @@ export class SnapshotRestorer {
   }
 
   /** The stored snapshot, which ends at `index`. `done` is called when reads see its state. */
-  start(index: LogIndex, done: Restoring["done"]): void {
+  start(index: LogIndex, pieceBytes: number, done: Restoring["done"]): void {
     assert(this.#restoring === null, "two snapshots are restored at once");
     const { store, stateMachine, clock } = this.#options;
     const reader = store.open();
@@ -47,7 +51,8 @@ export class SnapshotRestorer {
       `the stored snapshot ends at ${reader?.name.lastIncludedIndex ?? "nothing"}, not at ${index}`,
     );
     const restorer = stateMachine.restore();
-    const restoring = { reader, restorer, startedMs: clock.nowMs(), done, bytes: 0 };
+    const startedMs = clock.nowMs();
+    const restoring = { pieceBytes, reader, restorer, startedMs, done, bytes: 0 };
     this.#restoring = restoring;
     this.#readPiece(restoring);
   }
@@ -58,8 +63,8 @@ export class SnapshotRestorer {
   }
 
   #readPiece(restoring: Restoring): void {
-    const { reader } = restoring;
-    reader.read(restoring.bytes, PIECE_BYTES, (piece) => {
+    const { reader, pieceBytes } = restoring;
+    reader.read(restoring.bytes, pieceBytes, (piece) => {
       // Its own turn: what the sockets have ready comes before the next piece.
       this.#options.clock.soon(() => {
         if (this.#restoring === restoring) this.#take(restoring, piece);
