@@ -504,3 +504,30 @@ test("Cluster: the leader changes in the middle; the next one sends its own", ()
   cluster.tick(2 * TICKS.electionTicks);
   assert.equal(cluster.applied("n3").length, cluster.view("n2").lastLogIndex);
 });
+
+test("Install: members of an entry behind it, which goes with the log, are in force no more (§6)", () => {
+  const server = new ServerUnderTest({ currentTerm: 1 });
+  const undone = configurationEntry(7, 1, { voters: ["n1", "n9"] });
+  const entries = [1, 2, 3, 4, 5, 6].map((index) => entry(index, 1));
+  server.receive("n3", appendEntries({ term: 1, leaderId: "n3", entries: [...entries, undone] }));
+  assert.equal(server.core.view().configurationIndex, 7);
+  const message = installSnapshot({ term: 2, lastIncludedIndex: 5 });
+  server.receive("n2", message);
+  received(server, message);
+  assert.equal(server.core.view().configurationIndex, 0);
+  assert.deepEqual(server.core.view().configuration.voters, ["n1", "n2", "n3"]);
+});
+
+test("Leader: a removed server gets no snapshot: it needs no state any more", () => {
+  const server = compactedLeader();
+  server.change({ voters: ["n1", "n2"] });
+  server.persistAll();
+  server.stored("n2");
+  assert.equal(server.core.view().peers.find(({ id }) => id === "n3")?.isDeparting, true);
+  const rejection = { success: false, prevLogIndex: 9, conflictIndex: 1 };
+  const { currentTerm: term } = server.core.view();
+  server.receive("n3", appendReply({ term, ...rejection }));
+  const { round } = server.core.view();
+  const output = server.receive("n3", appendReply({ term, ...rejection, round }));
+  assert.deepEqual(output.snapshotsToSend, []);
+});
