@@ -147,7 +147,7 @@ export class KvSnapshot implements StateSnapshot {
   }
 
   #keepRecord(slot: number): void {
-    if (slot < this.#nextSlot || slot >= this.#slotEnd || !this.#isOfSnapshot(slot)) return;
+    if (slot < this.#nextSlot || !this.#isOfSnapshot(slot)) return;
     const record = this.#state.records.recordAt(slot);
     const body = new BlockBuilder(0, KEY_RECORD_BYTES + record.key.length + record.value.length);
     writeKey(body, record);
