@@ -580,3 +580,16 @@ test("Lost log: when it stores more after all, the doubt was for nothing", () =>
   server.receive("n2", appendReply({ term: 1, ...rejection, round: 1 }));
   assert.equal(server.core.view().peers[0]?.matchIndex, 5);
 });
+
+test("Promotion: one that is tried again begins anew: its old rounds count for nothing", () => {
+  const server = new ServerUnderTest({ voters: ["n1"] }).lead();
+  const staging = { voters: ["n1"], learners: ["n2"], staging: ["n2"] };
+  server.change(staging);
+  server.persistAll();
+  server.tick(TICKS.electionTicks);
+  assert.equal(server.core.view().peers[0]?.catchUpRounds, 1);
+  server.change({ voters: ["n1"], learners: ["n2"] });
+  server.persistAll();
+  server.tick();
+  assert.equal(server.core.view().peers[0]?.catchUpRounds, 0);
+});
