@@ -33,18 +33,17 @@ class Written {
   /** The leader's write is durable, and what it sent has reached `ids` and their disks. */
   store(...ids: readonly NodeId[]): void {
     this.cluster.finishWrite("n1");
-    for (const posted of [...this.cluster.network]) {
-      const isMeant = ids.includes(posted.to) && posted.message.type === "AppendEntries";
-      if (isMeant) this.cluster.deliver(posted);
-    }
+    const requests = this.cluster.network.filter(
+      ({ to, message }) => ids.includes(to) && message.type === "AppendEntries",
+    );
+    for (const posted of requests) this.cluster.deliver(posted);
     for (const id of ids) this.cluster.finishWrite(id);
   }
 
   /** What the followers answered has reached the leader. */
   answer(): void {
-    for (const posted of [...this.cluster.network]) {
-      if (posted.to === "n1") this.cluster.deliver(posted);
-    }
+    const answers = this.cluster.network.filter(({ to }) => to === "n1");
+    for (const posted of answers) this.cluster.deliver(posted);
   }
 
   /** The leader's process ends; what it has sent and nobody has received is lost. */
