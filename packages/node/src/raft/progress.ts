@@ -19,7 +19,7 @@ export class Progress {
   /** Next index to send. Invariant: matchIndex < nextIndex. */
   nextIndex: LogIndex;
   state: "probe" | "replicate" = "probe";
-  /** In `probe`: an AppendEntries is out; the next goes with the heartbeat. */
+  /** In `probe`: entries are out; more go once an answer, if only to a heartbeat, says where. */
   probeSent = false;
   /** Ticks since the follower last answered an AppendEntries, or since this server leads. */
   silentTicks = 0;

@@ -14,15 +14,13 @@ export function replicate(state: RaftState, leader: LeaderState): void {
 }
 
 /**
- * Asserts leadership and keeps a follower from campaigning (Raft §5.2). It also ends the wait for
- * a probe that was lost; in a full window it is what shows that the messages before it were lost.
+ * Asserts leadership and keeps a follower from campaigning (Raft §5.2). It has no entries, so its
+ * answer waits for no disk: a follower whose disk stalls is still heard, and confirms reads. The
+ * answer also ends the wait for a probe that was lost, and in a full window it is what shows that
+ * the messages before it were lost.
  */
 export function sendHeartbeat(state: RaftState, leader: LeaderState, progress: Progress): void {
-  if (progress.state === "probe" && progress.nextIndex <= state.log.lastIndex) {
-    sendNextEntries(state, leader, progress);
-  } else {
-    sendAppend(state, leader, progress, []);
-  }
+  sendAppend(state, leader, progress, []);
 }
 
 function hasRoom(state: RaftState, progress: Progress): boolean {

@@ -160,10 +160,16 @@ test("RPCs: a candidate without answers asks all servers again, in a new electio
   );
 });
 
-test("RPCs: a leader without an answer sends the entries again with the heartbeat (§5.1)", () => {
+test("RPCs: a leader without an answer asks again with the heartbeat, then sends the entries again (§5.1)", () => {
   const server = new ServerUnderTest();
   const first = server.win();
-  const again = server.tick(TICKS.heartbeatTicks);
   assert.ok(first.messages.length > 0);
-  assert.deepEqual(again.messages, first.messages);
+  const again = server.tick(TICKS.heartbeatTicks);
+  assert.deepEqual(
+    again.messages,
+    first.messages.map(({ to, message }) => ({ to, message: { ...message, entries: [] } })),
+  );
+  const toAnswerer = first.messages.filter(({ to }) => to === "n2");
+  const { messages } = server.receive("n2", appendReply({ term: 1 }));
+  assert.deepEqual(messages, toAnswerer);
 });

@@ -127,6 +127,24 @@ test("CheckQuorum: a leader whose followers' processes are gone does not wait fo
   assert.equal(server.core.propose(command("x")).kind, "notLeader");
 });
 
+test("CheckQuorum: a follower whose disk stalls is heard, also while it is probed (Diss. §10.2.1)", () => {
+  const cluster = new Cluster({ logs: { n1: [], n2: [], n3: [] } });
+  cluster.elect("n1");
+  cluster.propose("n1", "lost on its way");
+  cluster.network = [];
+  // From here on no disk finishes: the heartbeat's rejection makes the leader probe with entries.
+  const requestId = cluster.step("n1", (core) => core.readIndex());
+  for (let ticks = 0; ticks < 3 * TICKS.electionTicks; ticks += 1) {
+    cluster.step("n1", (core) => core.tick());
+    for (let posted = cluster.network[0]; posted !== undefined; posted = cluster.network[0]) {
+      cluster.deliver(posted);
+    }
+  }
+  assert.equal(cluster.view("n2").lastLogIndex, 2, "the entries are there");
+  assert.equal(cluster.view("n1").role, "leader");
+  assert.equal(cluster.answeredReads("n1").get(requestId), 1);
+});
+
 test("CheckQuorum: a leader that is cut off stops leading, and takes no more proposals", () => {
   const cluster = new Cluster({ logs: { n1: [], n2: [], n3: [] } });
   cluster.elect("n1");

@@ -138,12 +138,20 @@ test("Probe: after a rejection one message at a time, until it is answered (Raft
   );
 });
 
-test("Probe: a lost one is sent again with the heartbeat (Raft §5.3)", () => {
+test("Probe: a lost one is sent again after the answer to a heartbeat, which has none (Raft §5.3)", () => {
   const server = new ServerUnderTest({ log: [1, 1] });
   const first = sentTo("n2", server.win());
-  const again = sentTo("n2", server.tick(TICKS.heartbeatTicks));
-  assert.deepEqual(again, first);
-  assert.equal(again[0]?.entries.length, 1);
+  assert.deepEqual(
+    first.map(({ prevLogIndex, entries }) => [prevLogIndex, entries.length]),
+    [[2, 1]],
+  );
+  const heartbeat = sentTo("n2", server.tick(TICKS.heartbeatTicks));
+  assert.deepEqual(
+    heartbeat.map(({ prevLogIndex, entries }) => [prevLogIndex, entries.length]),
+    [[2, 0]],
+  );
+  const answer = appendReply({ term: 2, prevLogIndex: 2, matchIndex: 2 });
+  assert.deepEqual(sentTo("n2", server.receive("n2", answer)), first);
 });
 
 test("Lost connection: the leader probes from behind what is known to match", () => {
