@@ -6,10 +6,10 @@ import { hasQuorum, quorumReached } from "./quorum.ts";
 import { entrySizeBytes } from "./raft-log.ts";
 import type { LeaderState, RaftState } from "./raft-state.ts";
 import { becomeFollower } from "./raft-state.ts";
-import { confirmReads } from "./read-index.ts";
+import { confirmReads, tickWaitingReads } from "./read-index.ts";
 import { sendAppend, sendHeartbeat } from "./replication.ts";
 
-/** One tick of a leader: heartbeats, the check of its quorum, and a transfer's time limit. */
+/** One tick of a leader: heartbeats, the check of its quorum, and what has a time limit. */
 export function tickLeader(state: RaftState, leader: LeaderState): void {
   for (const progress of leader.progress.values()) progress.silentTicks += 1;
   if (!hearsQuorum(state, leader)) {
@@ -17,6 +17,7 @@ export function tickLeader(state: RaftState, leader: LeaderState): void {
     return;
   }
   tickTransfer(state, leader);
+  tickWaitingReads(state, leader);
   leader.heartbeatElapsedTicks += 1;
   const isHeartbeatDue = leader.heartbeatElapsedTicks >= state.config.heartbeatTicks;
   if (isHeartbeatDue) leader.heartbeatElapsedTicks = 0;

@@ -72,6 +72,6 @@ export interface Output {
   /** Apply in order, once. More may wait: see `hasOutput`. */
   readonly committedEntries: readonly LogEntry[];
   readonly readStates: readonly ReadState[];
-  /** Reads that will get no answer: the term changed or no leader is known. Ask again. */
+  /** Reads that will get no answer: the leader changed, is not known or is stuck. Ask again. */
   readonly abortedReads: readonly RequestId[];
 }

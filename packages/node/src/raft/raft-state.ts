@@ -42,6 +42,8 @@ export interface LeaderState {
   round: number;
   roundInFlight: ReadRound | null;
   waitingReads: PendingRead[];
+  /** Ticks for which reads have waited for the no-op. */
+  noopWaitTicks: number;
   transfer: { readonly target: NodeId; elapsedTicks: number; timeoutNowSent: boolean } | null;
   uncommittedBytes: number;
 }
@@ -190,6 +192,7 @@ export function becomeLeader(state: RaftState): void {
     round: 0,
     roundInFlight: null,
     waitingReads: [],
+    noopWaitTicks: 0,
     transfer: null,
     uncommittedBytes: 0,
   };

@@ -3,6 +3,7 @@ import { assert } from "./assert.ts";
 import { quorumReached } from "./quorum.ts";
 import { sendHeartbeat } from "./replication.ts";
 import type { LeaderState, PendingRead, RaftState } from "./raft-state.ts";
+import { abortReads } from "./raft-state.ts";
 
 /** Takes in a read of this server's own clients: at the leader, or by way of it (Diss. §6.4). */
 export function requestRead(state: RaftState): RequestId {
@@ -27,6 +28,19 @@ export function tickForwardedReads(state: RaftState): void {
     state.forwardedReads.delete(requestId);
     state.outbox.abortedReads.push(requestId);
   }
+}
+
+/**
+ * Gives up reads that wait for a no-op which no majority's disks take: while heartbeats are answered
+ * the leader stays, and nothing else would end their wait or bound their number. Followers have
+ * given up by themselves what they forwarded.
+ */
+export function tickWaitingReads(state: RaftState, leader: LeaderState): void {
+  const waits = state.commitIndex < leader.noopIndex && leader.waitingReads.length > 0;
+  leader.noopWaitTicks = waits ? leader.noopWaitTicks + 1 : 0;
+  if (leader.noopWaitTicks < state.config.electionTicks) return;
+  leader.noopWaitTicks = 0;
+  abortReads(state);
 }
 
 export function handleReadIndex(state: RaftState, from: NodeId, request: ReadIndex): void {

@@ -80,6 +80,34 @@ test("ReadIndex: waits until an entry of the leader's own term is committed (Dis
   assert.deepEqual(server.receive("n3", echo(server, 1)).readStates, [{ requestId, readIndex: 3 }]);
 });
 
+test("ReadIndex: the wait for the no-op ends after an election timeout, though the quorum is heard", () => {
+  const server = new ServerUnderTest();
+  server.win();
+  const aborted: number[] = [];
+  const requestIds: number[] = [];
+  // The followers answer heartbeats, but their disks store nothing.
+  const answer = appendReply({ term: 1, prevLogIndex: 0, matchIndex: 0 });
+  for (let ticks = 0; ticks < 2 * TICKS.electionTicks; ticks += 1) {
+    server.receive("n2", answer);
+    const output = server.step((core) => {
+      requestIds.push(core.readIndex());
+      core.receive("n3", { type: "ReadIndex", term: 1, requestId: ticks });
+      core.tick();
+    });
+    aborted.push(...output.abortedReads);
+  }
+  assert.equal(server.core.view().role, "leader");
+  assert.deepEqual(aborted, requestIds);
+  // What n3 asked has gone as well: no round is begun for it.
+  server.persist();
+  const output = server.receive("n2", appendReply({ term: 1, prevLogIndex: 0, matchIndex: 1 }));
+  assert.equal(server.core.view().commitIndex, 1);
+  assert.deepEqual(
+    roundsOf(output).filter(([, round]) => round > 0),
+    [],
+  );
+});
+
 test("ReadIndex: reads that wait together share one round, later ones the next (Diss. §6.4)", () => {
   const server = new ServerUnderTest().lead();
   const ids: number[] = [];
