@@ -6,7 +6,8 @@
  *   Delete      requestId, key
  *   Status      requestId
  *   MoveLeader  requestId, target|nil
- *   Subscribe   requestId, stateRateMaxHz, resumeBootId|nil, resumeSequence (0 with nil)
+ *   Subscribe   requestId, stateRateMaxHz, resumeBootId|nil, resumeSequence (0 with nil),
+ *               eventBacklogMax (may be missing: 0)
  *   Cancel      requestId
  *
  * Sizes of keys and values are not checked here: the store answers them with an ErrorReply.
@@ -94,12 +95,16 @@ export const subscribeCodec: Codec<SubscribeRequest> = {
     m.stateRateMaxHz,
     m.resume === null ? null : m.resume.bootId,
     m.resume === null ? 0 : m.resume.sequence,
+    ...(m.eventBacklogMax === undefined ? [] : [m.eventBacklogMax]),
   ],
   fromFields: (fields) => ({
     type: "Subscribe",
     requestId: asInteger(fields[1], "Subscribe.requestId"),
     resume: asResume(fields),
     stateRateMaxHz: asStateRate(fields[2]),
+    ...(fields.length > 5 && {
+      eventBacklogMax: asInteger(fields[5], "Subscribe.eventBacklogMax"),
+    }),
   }),
 };
 

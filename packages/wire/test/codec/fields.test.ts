@@ -11,6 +11,9 @@ import { messagesByType, nodeEvent, nodeStatus, wireMessage } from "../arbitrari
 /** Another encoder than the one under test: plain msgpackr, which can say more than we may. */
 const packr = new Packr({ useRecords: false, useToJSON: false });
 
+/** How many of a message's last fields came later and may be missing. */
+const OPTIONAL_FIELDS: Readonly<Record<string, number>> = { Subscribe: 1 };
+
 function bodyOf(message: WireMessage): Uint8Array {
   return encodeFrame(message).subarray(4);
 }
@@ -47,7 +50,8 @@ for (const [type, arbitrary] of Object.entries<fc.Arbitrary<WireMessage>>(messag
       fc.property(arbitrary, (message) => {
         const fields = fieldsOf(message);
         for (let at = 1; at < fields.length; at += 1) {
-          assertBadField(fields.slice(0, at));
+          if (at < fields.length - (OPTIONAL_FIELDS[type] ?? 0))
+            assertBadField(fields.slice(0, at));
           assertBadField(fields.with(at, [[]]));
         }
       }),
