@@ -27,9 +27,12 @@ import type { Telemetry } from "./telemetry.ts";
 export type AnsweredRequest = Exclude<ClientRequest, { type: "Subscribe" | "Cancel" }>;
 
 export interface RouterOptions {
-  readonly driver: RaftDriver<KvResult>;
+  readonly driver: Pick<
+    RaftDriver<KvResult>,
+    "propose" | "readIndex" | "transferLeadership" | "view" | "lastApplied"
+  >;
   readonly store: KvStateMachine;
-  readonly telemetry: Telemetry;
+  readonly telemetry: Pick<Telemetry, "noteCommit" | "noteRead" | "noteFailure">;
   readonly clock: Clock;
   readonly status: () => NodeStatus;
   /** `host:port` of a member, or null. */

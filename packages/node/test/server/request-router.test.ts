@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ClientReply } from "@quorate/wire";
+import { KvStateMachine } from "../../src/kv/kv-state-machine.ts";
+import type { KvResult } from "../../src/kv/kv-state-machine.ts";
+import type { ProposalOutcome } from "../../src/server/driver-outcomes.ts";
+import { RequestRouter } from "../../src/server/request-router.ts";
+import { SimClock } from "./sim-clock.ts";
+
+/** What a client is told of a put that ended for the driver with `outcome`. */
+function replyTo(outcome: ProposalOutcome<KvResult>): ClientReply | undefined {
+  const unused = (): never => assert.fail("a put asks for nothing else");
+  const router = new RequestRouter({
+    driver: {
+      propose: (_data, done) => {
+        done(outcome);
+      },
+      readIndex: unused,
+      transferLeadership: unused,
+      view: unused,
+      lastApplied: 0,
+    },
+    store: new KvStateMachine(),
+    telemetry: { noteFailure: () => {}, noteRead: () => {}, noteCommit: () => {} },
+    clock: new SimClock(),
+    status: unused,
+    addressOf: (id) => `${id}:1`,
+  });
+  const replies: ClientReply[] = [];
+  const put = { key: new Uint8Array(1), value: new Uint8Array(1) };
+  router.handle({ type: "Put", requestId: 7, ...put }, (reply) => {
+    replies.push(reply);
+  });
+  assert.equal(replies.length, 1);
+  return replies[0];
+}
+
+test("RequestRouter: a write that may yet be applied is told as unknown, never as notApplied", () => {
+  for (const code of ["leadershipLost", "stopping"] as const) {
+    const reply = replyTo({ kind: "unknown", code, leaderId: null });
+    assert.ok(reply?.type === "ErrorReply");
+    assert.deepEqual([reply.requestId, reply.code, reply.outcome], [7, code, "unknown"]);
+  }
+});
+
+test("RequestRouter: a write that is in no log is told as notApplied, with the leader's address", () => {
+  const reply = replyTo({ kind: "notApplied", code: "proposalDropped", leaderId: "n2" });
+  assert.ok(reply?.type === "ErrorReply");
+  assert.deepEqual([reply.code, reply.outcome], ["proposalDropped", "notApplied"]);
+  assert.deepEqual([reply.leaderId, reply.leaderAddress], ["n2", "n2:1"]);
+});
