@@ -78,9 +78,10 @@ export async function explainFailure(failed: FailedRequest): Promise<CommandErro
   ];
   const repairs = repairCommands(report.nodes);
   const waits = reason === "notApplied" ? ["quorate status --wait healthy"] : ["quorate status"];
+  const isForGood = error.code === "tooLarge" || error.code === "invalid";
   return new CommandError(reason, whatHappened(reason, failed, report), {
     why: facts,
-    try: [...repairs, ...waits],
+    try: isForGood ? [] : [...repairs, ...waits],
     cause: error,
   });
 }
