@@ -25,9 +25,16 @@ const REFUSED_FOR_GOOD: ReadonlySet<string> = new Set(["tooLarge", "invalid", "t
 
 /** Which row of the exit codes a failed request belongs to. */
 export function exitReasonOf(error: RequestError, isWrite: boolean): ExitReason {
-  if (error.code === "unreachable") return "unreachable";
+  // A process that takes connections and says nothing is there: paused, or stuck.
+  if (error.code === "unreachable") return hasSilentNode(error) ? "notApplied" : "unreachable";
   if (REFUSED_FOR_GOOD.has(error.code)) return "failed";
   return isWrite && error.outcome === "unknown" ? "outcomeUnknown" : "notApplied";
+}
+
+function hasSilentNode(error: RequestError): boolean {
+  return error.attempts.some(
+    ({ error: cause }) => cause instanceof ConnectionError && cause.accepted,
+  );
 }
 
 /** Facts for the `why:` of an unreachable cluster: one sentence an endpoint. */
@@ -70,7 +77,7 @@ export async function explainFailure(failed: FailedRequest): Promise<CommandErro
   const isUnreachable = reason === "unreachable";
   const facts = [
     ...(missing === null ? [] : [missing]),
-    ...(isUnreachable && target.cluster === null ? attemptFacts(error) : []),
+    ...(error.code === "unreachable" && target.cluster === null ? attemptFacts(error) : []),
     ...(isUnreachable ? [`endpoints: ${target.rule}`] : []),
     ...(reason === "outcomeUnknown"
       ? ["the write may still be applied: read before repeating"]
