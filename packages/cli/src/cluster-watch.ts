@@ -42,6 +42,14 @@ export class ClusterWatch {
     return reportCluster(knownNodes(this.#target).map((node) => this.#observe(node)));
   }
 
+  /** Whether every node has answered, or is known not to: what is counted is then no guess. */
+  hasHeardAll(): boolean {
+    return knownNodes(this.#target).every(
+      ({ address, local }) =>
+        this.#answers.has(address) || (local?.state ?? "running") !== "running",
+    );
+  }
+
   #observe(node: KnownNode): NodeObservation {
     const answer = this.#answers.get(node.address) ?? { kind: "silent" };
     const localState = node.local?.state ?? null;

@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, Help, Option } from "commander";
 
 import type { CommandContext, GlobalOptions, Surroundings } from "./context.ts";
 import { parseDuration } from "./durations.ts";
@@ -47,9 +47,10 @@ export function wholeNumberArgument(name: string, min: number, max: number) {
   return (text: string): number => {
     const value = /^\d{1,9}$/u.test(text) ? Number(text) : Number.NaN;
     if (value >= min && value <= max) return value;
-    throw new CommandError("usage", `${name}: "${text}" is not a whole number`, {
-      why: [`it must be from ${min} to ${max}`],
-    });
+    throw new CommandError(
+      "usage",
+      `${name}: "${text}" is not a whole number from ${min} to ${max}`,
+    );
   };
 }
 
@@ -153,6 +154,21 @@ function toCommandError(error: unknown, program: Command, args: readonly string[
   return new CommandError("failed", what, { cause: error });
 }
 
+/** A command's own options, then the global ones under the same heading as in the overview. */
+function helpFormat(): Partial<Help> {
+  const help = new Help();
+  return {
+    showGlobalOptions: true,
+    // Commander puts it under the global heading a second time, alone.
+    visibleOptions: (command) =>
+      help
+        .visibleOptions(command)
+        .filter((option) => command.parent === null || option.long !== "--help"),
+    optionDescription: (option) => help.optionDescription(option).replace(" (default: false)", ""),
+    styleTitle: (title) => (title === "Global Options:" ? "Global options:" : title),
+  };
+}
+
 /** Runs a command line. Resolves with the exit code after everything was written. */
 export async function runCommandLine(
   args: readonly string[],
@@ -181,7 +197,7 @@ export async function runCommandLine(
       outputError: () => undefined,
     })
     .helpCommand(false)
-    .configureHelp({ showGlobalOptions: true });
+    .configureHelp(helpFormat());
   addGlobalOptions(program);
   addCommands(line);
   try {

@@ -31,7 +31,7 @@ export const EXIT_CODES: Readonly<Record<ExitReason, ExitCode>> = {
   unreachable: { code: 4, meaning: "no node could be reached" },
   notApplied: {
     code: 5,
-    meaning: "nodes answered, but none accepted the request in time: nothing was applied",
+    meaning: "nodes are there, but none accepted the request in time: nothing was applied",
   },
   outcomeUnknown: {
     code: 6,

@@ -49,10 +49,17 @@ const REMEDIES: Readonly<Record<string, readonly string[]>> = {
 
 /** Which row of the exit codes a failed request belongs to. */
 export function exitReasonOf(error: RequestError, isWrite: boolean): ExitReason {
-  if (error.code === "unreachable") return "unreachable";
+  // A process that takes connections and says nothing is there: paused, or stuck.
+  if (error.code === "unreachable") return hasSilentNode(error) ? "notApplied" : "unreachable";
   if (CONDITIONS.has(error.code)) return "conditionFalse";
   if (REFUSED_FOR_GOOD.has(error.code)) return "failed";
   return isWrite && error.outcome === "unknown" ? "outcomeUnknown" : "notApplied";
+}
+
+function hasSilentNode(error: RequestError): boolean {
+  return error.attempts.some(
+    ({ error: cause }) => cause instanceof ConnectionError && cause.accepted,
+  );
 }
 
 /** Facts for the `why:` of an unreachable cluster: one sentence an endpoint. */
@@ -95,7 +102,7 @@ export async function explainFailure(failed: FailedRequest): Promise<CommandErro
   const isUnreachable = reason === "unreachable";
   const facts = [
     ...(missing === null ? [] : [missing]),
-    ...(isUnreachable && target.cluster === null ? attemptFacts(error) : []),
+    ...(error.code === "unreachable" && target.cluster === null ? attemptFacts(error) : []),
     ...(isUnreachable ? [`endpoints: ${target.rule}`] : []),
     ...(reason === "outcomeUnknown"
       ? ["the write may still be applied: read before repeating"]
@@ -103,9 +110,10 @@ export async function explainFailure(failed: FailedRequest): Promise<CommandErro
   ];
   const repairs = [...(REMEDIES[error.code] ?? []), ...repairCommands(report.nodes)];
   const waits = reason === "notApplied" ? ["quorate status --wait healthy"] : ["quorate status"];
+  const isForGood = error.code === "tooLarge" || error.code === "invalid";
   return new CommandError(reason, whatHappened(reason, failed, report), {
     why: facts,
-    try: [...repairs, ...waits],
+    try: isForGood ? [] : [...repairs, ...waits],
     cause: error,
   });
 }

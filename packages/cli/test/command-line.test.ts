@@ -53,6 +53,8 @@ test("usage: every command has help with examples, exit 0", async (context) => {
     const { code, stdout } = await quorate(context, [name, "--help"]);
     assert.equal(code, 0, name);
     assert.match(stdout, new RegExp(`Examples:\\n  quorate ${name}`, "u"));
+    assert.equal(stdout.match(/^Global options:$/gmu)?.length, 1, name);
+    assert.doesNotMatch(stdout, /Global Options|default: false|default: \d{4}/u);
     assert.deepEqual(await quorate(context, ["help", name]), { code, stdout, stderr: "" });
   }
 });
@@ -75,7 +77,7 @@ const WRONG: readonly (readonly [readonly string[], RegExp, RegExp])[] = [
   [["get", "k", "--timeout", "5"], /"5" is not a duration/u, /500ms/u],
   [["get", "k", "-o", "xml"], /"xml" is not an output format/u, /-o json/u],
   [["get", "k", "--endpoints", "nowhere"], /--endpoints: "nowhere" is not host:port/u, /7001/u],
-  [["up", "-n", "0"], /-n: "0" is not a whole number/u, /from 1 to 99/u],
+  [["up", "-n", "0"], /-n: "0" is not a whole number from 1 to 99/u, /from/u],
   [["up", "--name", "a/b"], /"a\/b" cannot be the name of a cluster/u, /--name demo/u],
   [["put", "", "v"], /a key has at least one byte/u, /quorate put/u],
   [["put", "k", "v", "--if-rev", "0"], /--if-rev: "0" is not a whole number/u, /from 1/u],
@@ -94,6 +96,7 @@ const WRONG: readonly (readonly [readonly string[], RegExp, RegExp])[] = [
   [["member", "frobnicate"], /unknown command 'frobnicate'|too many arguments/u, /--help/u],
   [["kill"], /kill: which node\?/u, /quorate kill leader/u],
   [["kill", "n1", "-s", "NOPE"], /"NOPE" is not a signal/u, /-s KILL/u],
+  [["dash", "-o", "table", "--fps", "0"], /--fps: "0" is not a whole number/u, /from 1 to 30/u],
   [["help", "nothing"], /there is no help on "nothing"/u, /help exit-codes/u],
 ];
 
@@ -113,6 +116,12 @@ test("usage: a wrong flag is told in JSON when JSON was asked for", async (conte
   const error = JSON.parse(stderr) as { code: string; exitCode: number; what: string };
   assert.deepEqual([error.code, error.exitCode], ["usage", 2]);
   assert.match(error.what, /--nope/u);
+});
+
+test("usage: dash has no JSON, and says what has", async (context) => {
+  const { code, stdout, stderr } = await quorate(context, ["dash", "--once", "-o", "json"]);
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.deepEqual((JSON.parse(stderr) as { try: string[] }).try, ["quorate status -o json"]);
 });
 
 test("unreachable: exit 4 names the rule that chose the endpoints", async (context) => {

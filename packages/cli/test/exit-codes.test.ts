@@ -5,6 +5,7 @@ import { RequestError } from "@quorate/wire/client";
 
 import { describeExitCodes, EXIT_CODES, exitCodeOf } from "../src/exit-codes.ts";
 import type { ExitReason } from "../src/exit-codes.ts";
+import { ConnectionError } from "@quorate/wire/net";
 import { exitReasonOf } from "../src/request-failure.ts";
 
 const PROMISED: Readonly<Record<ExitReason, number>> = {
@@ -52,5 +53,9 @@ test("exit codes: 5 only where a write was certainly not applied, 6 where it may
   assert.equal(exitReasonOf(failure("connectionLost", "unknown"), true), "outcomeUnknown");
   assert.equal(exitReasonOf(failure("unreachable", "notApplied"), true), "unreachable");
   assert.equal(exitReasonOf(failure("tooLarge", "notApplied"), true), "failed");
+  const silent = new ConnectionError("timeout", "a:1", { message: "no hello", accepted: true });
+  const attempts = [{ endpoint: "a:1", nodeId: null, error: silent, count: 1 }];
+  const paused = new RequestError("unreachable", "notApplied", { message: "paused", attempts });
+  assert.equal(exitReasonOf(paused, true), "notApplied", "a paused node is there");
   assert.equal(exitReasonOf(failure("timeout", "notApplied"), false), "notApplied");
 });

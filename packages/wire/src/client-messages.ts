@@ -116,6 +116,11 @@ export interface SubscribeRequest {
   readonly resume: { readonly bootId: string; readonly sequence: number } | null;
   /** At most this many states a second, an integer from 1 to 50. Events are not thinned. */
   readonly stateRateMaxHz: number;
+  /**
+   * Where nothing is resumed: begin with this many of the newest events that the node remembers.
+   * Default 0: with what happens next.
+   */
+  readonly eventBacklogMax: number;
 }
 
 /** Ends the stream `requestId`. Not answered. */

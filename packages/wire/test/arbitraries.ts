@@ -374,6 +374,7 @@ export const messagesByType: { readonly [T in MessageType]: fc.Arbitrary<Message
     requestId: integer,
     resume: orNull(record({ bootId: identifier, sequence: integer })),
     stateRateMaxHz: fc.integer({ min: 1, max: 50 }),
+    eventBacklogMax: integer,
   }),
   Cancel: message("Cancel", { requestId: integer }),
   GetReply: message("GetReply", {

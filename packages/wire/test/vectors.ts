@@ -38,6 +38,7 @@ export const laterFields: Readonly<Record<string, Readonly<Record<string, unknow
   Put: { ifRevision: null, session: null },
   Delete: { ifRevision: null, session: null },
   GetReply: { ageMs: 0 },
+  Subscribe: { eventBacklogMax: 0 },
 };
 
 const LATER_STATUS = {

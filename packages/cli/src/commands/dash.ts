@@ -102,6 +102,11 @@ function localActionsOf(cluster: LocalCluster): LocalActions {
 }
 
 async function dash(context: CommandContext, flags: DashFlags): Promise<number> {
+  if (context.printer.format === "json") {
+    throw new CommandError("usage", "dash draws for people: it has no JSON", {
+      try: ["quorate status -o json"],
+    });
+  }
   const target = resolveTarget(context);
   const { cluster } = target;
   const addresses = cluster?.nodes().map((node) => node.address);

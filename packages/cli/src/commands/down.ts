@@ -1,10 +1,9 @@
 import type { CommandLine } from "../command-line.ts";
-import { durationArgument } from "../command-line.ts";
 import { confirm } from "../confirm.ts";
 import type { CommandContext } from "../context.ts";
 import type { LocalCluster } from "../local-cluster/local-cluster.ts";
 import { findLocalCluster } from "../target.ts";
-import { lock } from "./lifecycle.ts";
+import { graceOption, lock } from "./lifecycle.ts";
 
 const EXAMPLES = `
 Examples:
@@ -82,7 +81,7 @@ export function addDownCommand({ program, act }: CommandLine): void {
     .description("Stops every node of a local cluster. Its data stays, unless --purge is given.")
     .option("--purge", "delete data and logs too", false)
     .option("-y, --yes", "do not ask before deleting", false)
-    .option("-t, --grace <duration>", "SIGKILL after this long", durationArgument, 5_000)
+    .addOption(graceOption())
     .addHelpText("after", EXAMPLES)
     .action((options: DownOptions) => act((context) => down(context, options)));
 }

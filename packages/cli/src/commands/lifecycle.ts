@@ -1,10 +1,12 @@
 import { randomInt } from "node:crypto";
 
 import type { NodeId, Role } from "@quorate/wire";
+import { Option } from "commander";
 
 import type { ClusterReport } from "../cluster-report.ts";
 import { haveCaughtUp } from "../cluster-report.ts";
 import type { ClusterWatch } from "../cluster-watch.ts";
+import { durationArgument } from "../command-line.ts";
 import type { CommandContext, Target } from "../context.ts";
 import { formatDuration } from "../durations.ts";
 import { CommandError } from "../errors.ts";
@@ -100,7 +102,7 @@ export async function reportCatchUp(
   const began = performance.now();
   const { printer, options } = context;
   const look = (report: ClusterReport): ClusterReport | null =>
-    haveCaughtUp(report, ids) ? report : null;
+    haveCaughtUp(report, ids) && watch.hasHeardAll() ? report : null;
   const caughtUp = await watch.until(look, options.timeoutMs, signal);
   const report = caughtUp ?? watch.report();
   if (caughtUp === null) {
@@ -112,6 +114,13 @@ export async function reportCatchUp(
     printer.line(`${printer.paint("good", "✓")} caught up at commit ${commit} after ${took}`);
   }
   return report;
+}
+
+/** How long a graceful end of a process may take. */
+export function graceOption(): Option {
+  return new Option("-t, --grace <duration>", "SIGKILL after this long")
+    .default(5_000, "5s")
+    .argParser(durationArgument);
 }
 
 /** @throws CommandError `usage` where no node was named. */

@@ -2,12 +2,18 @@ import type { NodeId } from "@quorate/wire";
 
 import { ClusterWatch } from "../cluster-watch.ts";
 import type { CommandLine } from "../command-line.ts";
-import { durationArgument } from "../command-line.ts";
 import type { CommandContext } from "../context.ts";
 import type { LocalCluster, LocalNodeState } from "../local-cluster/local-cluster.ts";
 import { needsRoles } from "../node-selector.ts";
 import { requireLocalCluster } from "../target.ts";
-import { lock, requireSelectors, resolveNodes, SELECTOR_HELP, targetOf } from "./lifecycle.ts";
+import {
+  graceOption,
+  lock,
+  requireSelectors,
+  resolveNodes,
+  SELECTOR_HELP,
+  targetOf,
+} from "./lifecycle.ts";
 import { startNodes } from "./start.ts";
 
 const STOP_EXAMPLES = `
@@ -24,8 +30,6 @@ Examples:
   quorate restart n2
   quorate restart leader
 `;
-
-const GRACE_DEFAULT_MS = 5_000;
 
 interface StopOptions {
   readonly grace: number;
@@ -106,7 +110,7 @@ export function addStopCommand({ program, act }: CommandLine): void {
     .summary("stop nodes of a local cluster gracefully")
     .description("SIGTERM: a leader hands over, everything is flushed. SIGKILL after -t.")
     .argument("[nodes...]", SELECTOR_HELP)
-    .option("-t, --grace <duration>", "SIGKILL after this long", durationArgument, GRACE_DEFAULT_MS)
+    .addOption(graceOption())
     .addHelpText("after", STOP_EXAMPLES)
     .action((nodes: string[], options: StopOptions) =>
       act((context) => stop(context, nodes, options)),
@@ -119,7 +123,7 @@ export function addRestartCommand({ program, act }: CommandLine): void {
     .summary("stop nodes and start them again")
     .description("Stops nodes gracefully and starts them again with their data.")
     .argument("[nodes...]", SELECTOR_HELP)
-    .option("-t, --grace <duration>", "SIGKILL after this long", durationArgument, GRACE_DEFAULT_MS)
+    .addOption(graceOption())
     .option("--no-wait", "do not wait (at most --timeout) until they have caught up")
     .addHelpText("after", RESTART_EXAMPLES)
     .action((nodes: string[], options: StopOptions & { readonly wait: boolean }) =>

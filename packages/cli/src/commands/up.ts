@@ -146,7 +146,10 @@ function printRunning(context: CommandContext, ascent: Ascent, report: ClusterRe
   printer.table(startedTable(nodes, report?.nodes ?? []), "readable");
   const named = context.options.clusterName === null ? "" : ` --name ${cluster.name}`;
   const next = ["put hello world", "get hello", "kill leader --wait", "dash", "down"];
-  printer.line(`Next:  ${next.map((words) => `quorate ${words}${named}`).join("  ·  ")}`);
+  // From a clone the command is reached through npx: what is printed is there to be copied.
+  const npmEvent = context.environment["npm_lifecycle_event"] ?? "";
+  const command = ["start", "npx"].includes(npmEvent) ? "npx quorate" : "quorate";
+  printer.line(`Next:  ${next.map((words) => `${command} ${words}${named}`).join("  ·  ")}`);
   printer.document("UpResult", {
     name: cluster.name,
     directory: cluster.file.directory,

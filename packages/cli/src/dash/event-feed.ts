@@ -6,6 +6,9 @@ const FEED_MAX = 500;
 /** Commits and repeats fold into one line within this time. */
 const FOLD_MS = 1_000;
 
+/** Older events are not told: a line shows the time of the day only. */
+const PAST_MAX_MS = 12 * 3_600_000;
+
 /** A sentence about a node. */
 export interface FeedNote {
   /** Null: about the whole cluster. */
@@ -16,9 +19,9 @@ export interface FeedNote {
 
 /** One line of the feed. */
 export interface FeedLine extends FeedNote {
-  /** Counts up with each new line; a fold keeps its line's number. */
+  /** Counts up with each new line; a fold keeps its line's number, past events change them. */
   readonly number: number;
-  /** When the dashboard heard of it first. */
+  /** When the dashboard heard of it first; of what was before that, when the node says it was. */
   readonly atMs: number;
   /** How often it came within {@link FOLD_MS}. */
   readonly times: number;
@@ -43,6 +46,28 @@ export function appendNodeEvent(
     return range === null ? feed : appendCommitted(feed, range, atMs);
   }
   return appendNote(feed, { subject: node, severity: event.severity, text: event.text }, atMs);
+}
+
+/**
+ * The feed with what a node did before the dashboard listened to it, in the order of the clocks of
+ * the nodes. Commits are left out: the table tells how far they are.
+ */
+export function insertPastEvents(
+  feed: readonly FeedLine[],
+  node: NodeId,
+  events: readonly NodeEvent[],
+  nowMs: number,
+): readonly FeedLine[] {
+  const isTold = ({ kind, wallMs }: NodeEvent): boolean =>
+    kind !== "committed" && nowMs - wallMs < PAST_MAX_MS;
+  const past = events.filter(isTold).reduce((lines: readonly FeedLine[], event) => {
+    const { severity, text, wallMs } = event;
+    return appendNote(lines, { subject: node, severity, text }, Math.min(wallMs, nowMs));
+  }, []);
+  return [...past, ...feed]
+    .toSorted((a, b) => a.atMs - b.atMs)
+    .slice(-FEED_MAX)
+    .map((line, offset) => ({ ...line, number: offset + 1 }));
 }
 
 /** The feed with a sentence, folded to "×n" where the same one is less than a second old. */

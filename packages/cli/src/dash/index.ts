@@ -39,12 +39,13 @@ export interface DashOptions {
  * is then as it was. The nodes are never stopped by leaving.
  */
 export async function runDash(options: DashOptions): Promise<number> {
-  const session = new DashSession(options);
+  const why = options.once ? null : whyPlain(options);
+  // Lines of text are written as things happen: what was before them would come too late.
+  const session = new DashSession(options, why === null);
   try {
     if (options.once) {
       return await runOnce(session, options);
     }
-    const why = whyPlain(options);
     if (why === null) {
       return await runInk(session, options);
     }

@@ -1,3 +1,4 @@
+import type { Dashboard } from "./dashboard.ts";
 import type { DashOptions } from "./index.ts";
 import { PlainLog } from "./plain.ts";
 import { type DrawingStyle, frameLines } from "./screens/frame.ts";
@@ -20,7 +21,7 @@ export async function runOnce(session: DashSession, options: DashOptions): Promi
   const settled = Promise.withResolvers<void>();
   const timer = setTimeout(() => settled.resolve(), ONCE_WAIT_MS);
   const stop = dashboard.onChange(() => {
-    if (dashboard.model().view.isSettled) {
+    if (dashboard.model().view.isSettled && havePast(dashboard)) {
       settled.resolve();
     }
   });
@@ -42,6 +43,12 @@ export async function runOnce(session: DashSession, options: DashOptions): Promi
   );
   const anyLive = [...dashboard.cluster.links.values()].some(({ verdict }) => verdict === "live");
   return anyLive ? 0 : EXIT_UNREACHABLE;
+}
+
+/** Whether every live node has told what happened before: the least is that it was started. */
+function havePast({ cluster }: Dashboard): boolean {
+  const live = [...cluster.links.values()].filter(({ verdict }) => verdict === "live");
+  return live.every(({ lastSequence }) => lastSequence > 0);
 }
 
 /** Lines of text until a signal, or until nobody reads them. */

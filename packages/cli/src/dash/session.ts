@@ -16,6 +16,9 @@ const CONNECT_TIMEOUT_MS = 1_000;
 /** States asked for in a second: as many as frames are drawn. */
 const STATE_RATE_HZ = 10;
 
+/** Events of before that each node is asked for, in one message: elections that nobody watched. */
+const EVENT_BACKLOG_MAX = 256;
+
 /** Milliseconds since the Unix epoch on a clock that never goes back. */
 export function nowMs(): number {
   return performance.timeOrigin + performance.now();
@@ -30,7 +33,8 @@ export class DashSession {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #quit: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
-  constructor(options: DashOptions) {
+  /** @param hasPast - whether the feed begins with what happened before it was opened */
+  constructor(options: DashOptions, hasPast: boolean) {
     this.#options = options;
     this.#client = new QuorateClient({
       endpoints: [...options.endpoints],
@@ -53,6 +57,7 @@ export class DashSession {
       nowMs,
       random: Math.random,
       stateRateMaxHz: STATE_RATE_HZ,
+      eventBacklogMax: hasPast ? EVENT_BACKLOG_MAX : 0,
     });
   }
 

@@ -1,5 +1,11 @@
 import type { NodeEvent, NodeId, NodeStatus } from "@quorate/wire";
-import { appendNodeEvent, appendNote, type FeedLine, type FeedNote } from "./event-feed.ts";
+import {
+  appendNodeEvent,
+  appendNote,
+  type FeedLine,
+  type FeedNote,
+  insertPastEvents,
+} from "./event-feed.ts";
 import { lossText, lostEvents, returnText } from "./link-wording.ts";
 import type { LocalNode } from "./local-actions.ts";
 import type { LinkProblem, LinkVerdict, NodeLink } from "./node-link.ts";
@@ -30,7 +36,8 @@ export interface ClusterState {
 export type LinkReport =
   | { readonly kind: "state"; readonly status: NodeStatus }
   | { readonly kind: "delta"; readonly changed: Partial<NodeStatus> }
-  | { readonly kind: "events"; readonly events: readonly NodeEvent[] }
+  /** `arePast`: they happened before this dashboard listened to the process. */
+  | { readonly kind: "events"; readonly events: readonly NodeEvent[]; readonly arePast: boolean }
   | { readonly kind: "tick" }
   | { readonly kind: "gap"; readonly lost: number }
   | { readonly kind: "ended"; readonly problem: LinkProblem; readonly retryAtMs: number };
@@ -126,7 +133,7 @@ function applyReport(
         ? state
         : applyStatus(state, link, { ...link.status, ...report.changed }, atMs);
     case "events":
-      return applyEvents(state, link, report.events, atMs);
+      return applyEvents(state, link, report, atMs);
     case "tick":
       return hear(state, link, {}, atMs);
     case "gap":
@@ -211,18 +218,15 @@ function lossNote(state: ClusterState, link: NodeLink, atMs: number): FeedNote {
 function applyEvents(
   state: ClusterState,
   link: NodeLink,
-  events: readonly NodeEvent[],
+  { events, arePast }: { readonly events: readonly NodeEvent[]; readonly arePast: boolean },
   atMs: number,
 ): ClusterState {
-  let { feed } = state;
-  let { lastSequence } = link;
-  for (const event of events) {
-    if (event.sequence <= lastSequence) {
-      continue;
-    }
-    lastSequence = event.sequence;
-    feed = appendNodeEvent(feed, link.nodeId ?? link.address, event, atMs);
-  }
+  const subject = link.nodeId ?? link.address;
+  const unseen = events.filter(({ sequence }) => sequence > link.lastSequence);
+  const feed = arePast
+    ? insertPastEvents(state.feed, subject, unseen, atMs)
+    : unseen.reduce((lines, event) => appendNodeEvent(lines, subject, event, atMs), state.feed);
+  const lastSequence = unseen.at(-1)?.sequence ?? link.lastSequence;
   return hear({ ...state, feed }, link, { lastSequence }, atMs);
 }
 

@@ -28,6 +28,8 @@ export interface NodeStreamsOptions {
   readonly random: () => number;
   /** States a node may send in a second. */
   readonly stateRateMaxHz: number;
+  /** Events of before to begin with. */
+  readonly eventBacklogMax: number;
 }
 
 /**
@@ -96,6 +98,8 @@ class NodeStream {
   #isClosed = false;
   #bootId: string | null = null;
   #sequence = 0;
+  /** Whether the events that may come next happened before this stream was opened. */
+  #pastIsNext = false;
   #membersSeen: NodeStatus["members"] | null = null;
 
   constructor(
@@ -111,9 +115,11 @@ class NodeStream {
   open(): void {
     const resume =
       this.#bootId === null ? null : { bootId: this.#bootId, sequence: this.#sequence };
+    const { stateRateMaxHz, eventBacklogMax } = this.#options;
     this.#subscription = this.#options.subscribe(this.#address, this.#handlers(), {
       resume,
-      stateRateMaxHz: this.#options.stateRateMaxHz,
+      stateRateMaxHz,
+      eventBacklogMax,
     });
   }
 
@@ -128,12 +134,20 @@ class NodeStream {
   #handlers(): SubscriptionHandlers {
     return {
       onState: (status) => this.#learn(status),
-      onDelta: (changed) => this.#report({ kind: "delta", changed }),
+      onDelta: (changed) => {
+        this.#pastIsNext = false;
+        this.#report({ kind: "delta", changed });
+      },
       onEvents: (events) => {
         this.#sequence = Math.max(this.#sequence, events.at(-1)?.sequence ?? 0);
-        this.#report({ kind: "events", events });
+        const arePast = this.#pastIsNext;
+        this.#pastIsNext = false;
+        this.#report({ kind: "events", events, arePast });
       },
-      onTick: () => this.#report({ kind: "tick" }),
+      onTick: () => {
+        this.#pastIsNext = false;
+        this.#report({ kind: "tick" });
+      },
       onGap: (lost) => this.#report({ kind: "gap", lost }),
       onDisconnect: (error) => this.#lose(error),
     };
@@ -154,6 +168,7 @@ class NodeStream {
     if (status.bootId !== this.#bootId) {
       this.#bootId = status.bootId;
       this.#sequence = 0;
+      this.#pastIsNext = this.#options.eventBacklogMax > 0;
     }
     this.#report({ kind: "state", status });
     if (this.#membersSeen === null || !sameMembers(this.#membersSeen, status.members)) {

@@ -172,7 +172,7 @@ describe("dash: on a terminal", () => {
     await terminal.shows(/LEADER/u);
     nodes[0]?.change({ commitIndex: 77_777 });
     await terminal.shows(/n1 .* 77777/u);
-    nodes[0]?.tell({ type: "StreamEvents", events: [eventOf(1, "voted for n2 in term 7")] });
+    nodes[0]?.tell({ type: "StreamEvents", events: [eventOf(2, "voted for n2 in term 7")] });
     await terminal.shows(/· n1 {2}voted for n2 in term 7/u);
     nodes[0]?.tell({ type: "StreamGap", lost: 3 });
     await terminal.shows(/! n1 {2}3 events were not delivered/u);
@@ -336,6 +336,23 @@ describe("dash: without a terminal", () => {
     await terminal.shows(/✓ HEALTHY {2}3\/3 up {2}one more loss is safe {2}leader n2/u);
     assert.equal(terminal.lines().filter((line) => line.includes("─ Nodes")).length, 1);
     assert.doesNotMatch(terminal.text(), /q quit/u);
+  });
+
+  it("--once shows what happened before, in its order", async (t) => {
+    const startedMs = Date.now() - 60_000;
+    const { terminal, ended } = await start(t, {
+      isTTY: false,
+      size: [80, 40],
+      options: { once: true },
+      prepare: (nodes) => {
+        nodes.forEach((node, offset) => {
+          const wallMs = startedMs - offset * 1_000;
+          node.past = [eventOf(1, "started", { wallMs }), eventOf(2, "saw term 7", { wallMs })];
+        });
+      },
+    });
+    assert.equal(await ended, 0);
+    await terminal.shows(/n3 {2}started[^]*n2 {2}started[^]*n1 {2}started/u);
   });
 
   it("--once exits 0 with nodes down, and shows them", async (t) => {

@@ -1,8 +1,8 @@
 import type { TestContext } from "node:test";
-import type { ClientReply, NodeId, NodeStatus, StreamMessage } from "@quorate/wire";
+import type { ClientReply, NodeEvent, NodeId, NodeStatus, StreamMessage } from "@quorate/wire";
 import { PROTOCOL_VERSION } from "@quorate/wire";
 import { type Connection, listen, type Listener } from "@quorate/wire/net";
-import { statusOf } from "./synthetic.ts";
+import { eventOf, statusOf } from "./synthetic.ts";
 
 type WithoutId<Message> = Message extends StreamMessage ? Omit<Message, "requestId"> : never;
 
@@ -13,6 +13,8 @@ export type Told = WithoutId<StreamMessage>;
 export class ScriptedNode {
   readonly id: NodeId;
   readonly subscriptions: { resume: { bootId: string; sequence: number } | null }[] = [];
+  /** What it answers a Subscribe with that asks for events of before. */
+  past: readonly NodeEvent[] = [eventOf(1, "started")];
   readonly puts: { key: string; value: string }[] = [];
   status: NodeStatus;
   /** As if stopped by SIGSTOP: its connections stay, and nothing comes. */
@@ -81,6 +83,9 @@ export class ScriptedNode {
             this.subscriptions.push({ resume: message.resume });
             this.#streams.set(connection, message.requestId);
             this.tell({ type: "StreamState", status: this.status });
+            if (message.resume === null && message.eventBacklogMax > 0) {
+              this.tell({ type: "StreamEvents", events: this.past });
+            }
           } else if (message.type === "Status") {
             const { requestId } = message;
             connection.send({ type: "StatusReply", requestId, status: this.status });

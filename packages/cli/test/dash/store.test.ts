@@ -16,6 +16,53 @@ function verdictOf(cluster: SyntheticCluster, id: string): string | undefined {
   return cluster.state.links.get(addressOf(id))?.verdict;
 }
 
+describe("store: events of before", () => {
+  it("stand at the time that the nodes give them, before what was heard later", () => {
+    const cluster = new SyntheticCluster(THREE);
+    cluster.report();
+    cluster.refuse("n3");
+    cluster.events(
+      "n2",
+      [
+        eventOf(8, "won the election", { wallMs: NOON - 7_000 }),
+        eventOf(9, "lost a vote", { wallMs: NOON - 2_000 }),
+      ],
+      true,
+    );
+    cluster.events("n1", [eventOf(4, "voted for n2", { wallMs: NOON - 8_000 })], true);
+    cluster.events("n1", [eventOf(5, "heard n2")]);
+    const expected = ["n1 voted for n2", "n2 won the election", "n2 lost a vote"];
+    const later = ["n3 process gone (connection refused)", "n1 heard n2"];
+    assert.deepEqual(feedOf(cluster), [...expected, ...later]);
+    assert.equal(cluster.state.feed[0]?.atMs, NOON - 8_000);
+  });
+
+  it("commits are left out, and what is older than half a day; repeats fold", () => {
+    const cluster = new SyntheticCluster(THREE);
+    cluster.report();
+    const details = { firstIndex: 1, lastIndex: 9 };
+    cluster.events(
+      "n1",
+      [
+        eventOf(1, "started", { wallMs: NOON - 13 * 3_600_000 }),
+        eventOf(2, "committed 1–9", { kind: "committed", wallMs: NOON - 5_000, details }),
+        eventOf(3, "refused n3", { wallMs: NOON - 3_000 }),
+        eventOf(4, "refused n3", { wallMs: NOON - 2_500 }),
+      ],
+      true,
+    );
+    assert.deepEqual(feedOf(cluster), ["n1 refused n3"]);
+    assert.equal(cluster.state.feed[0]?.times, 2);
+  });
+
+  it("a clock that is ahead puts nothing into the future", () => {
+    const cluster = new SyntheticCluster(THREE);
+    cluster.report();
+    cluster.events("n1", [eventOf(1, "started", { wallMs: NOON + 60_000 })], true);
+    assert.equal(cluster.state.feed[0]?.atMs, NOON);
+  });
+});
+
 describe("store: what is known of a node", () => {
   it("is live from its first state on", () => {
     const cluster = new SyntheticCluster(THREE);

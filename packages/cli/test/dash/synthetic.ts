@@ -135,8 +135,9 @@ export class SyntheticCluster {
     }
   }
 
-  events(id: NodeId, events: readonly NodeEvent[]): void {
-    this.input({ kind: "link", address: addressOf(id), report: { kind: "events", events } });
+  events(id: NodeId, events: readonly NodeEvent[], arePast = false): void {
+    const report = { kind: "events", events, arePast } as const;
+    this.input({ kind: "link", address: addressOf(id), report });
   }
 
   /** The connection to `id` is cut, and another one refused. */

@@ -22,6 +22,11 @@ export class EventRing {
     return this.#newestSequence;
   }
 
+  /** Number of the event before the newest `count` that it remembers. */
+  sequenceBefore(count: number): number {
+    return this.#newestSequence - Math.min(count, this.#newestSequence, this.#capacity);
+  }
+
   append(event: Omit<NodeEvent, "sequence">): NodeEvent {
     this.#newestSequence += 1;
     const numbered = { ...event, sequence: this.#newestSequence };

@@ -55,7 +55,7 @@ export class Subscription implements TelemetryListener {
     const resumes = request.resume !== null && request.resume.bootId === bootId;
     this.#sequence = resumes
       ? Math.min(request.resume.sequence, events.newestSequence)
-      : events.newestSequence;
+      : events.sequenceBefore(request.eventBacklogMax);
   }
 
   /** Sends the whole state, then what comes. */

@@ -31,9 +31,10 @@ const LATER_FIELDS = {
   Get: { maxStalenessMs: null, minRevision: 0 },
   Put: { ifRevision: null, session: null },
   Delete: { ifRevision: null, session: null },
+  Subscribe: { eventBacklogMax: 0 },
 } as const;
 
-type LaterField = "maxStalenessMs" | "minRevision" | "ifRevision" | "session";
+type LaterField = "eventBacklogMax" | "maxStalenessMs" | "minRevision" | "ifRevision" | "session";
 
 type Unnumbered<T> = T extends { readonly requestId: number }
   ? Omit<T, "requestId" | LaterField> & Partial<Pick<T, LaterField & keyof T>>

@@ -27,11 +27,12 @@ class Scene {
   constructor(
     resume: { bootId: string; sequence: number } | null = null,
     events = new EventRing(100),
+    eventBacklogMax = 0,
   ) {
     this.events = events;
     const queuedBytes = (): number => this.queuedBytes;
     this.subscription = new Subscription({
-      request: { type: "Subscribe", requestId: 9, resume, stateRateMaxHz: 10 },
+      request: { type: "Subscribe", requestId: 9, resume, stateRateMaxHz: 10, eventBacklogMax },
       bootId: "boot",
       clock: this.clock,
       events: this.events,
@@ -104,6 +105,29 @@ test("Subscription: resumes after the event that it names, in the same process o
     const scene = new Scene({ bootId, sequence: 1 }, events);
     scene.subscription.start();
     assert.deepEqual(scene.types(), expected);
+  }
+});
+
+test("Subscription: begins with as many events of before as asked for, unless it resumes", () => {
+  for (const [resume, eventBacklogMax, expected] of [
+    [null, 2, [9, 10]],
+    [null, 0, []],
+    [null, Number.MAX_SAFE_INTEGER, [7, 8, 9, 10]],
+    [{ bootId: "older", sequence: 99 }, 3, [8, 9, 10]],
+    [{ bootId: "boot", sequence: 9 }, 3, [10]],
+  ] as const) {
+    const events = new EventRing(4);
+    for (let made = 0; made < 10; made += 1) events.append(EVENT);
+    const scene = new Scene(resume, events, eventBacklogMax);
+    scene.subscription.start();
+    const [state, ...rest] = scene.sent;
+    assert.equal(state?.type, "StreamState");
+    const told = rest.flatMap((message) => (message.type === "StreamEvents" ? message.events : []));
+    assert.deepEqual(
+      told.map(({ sequence }) => sequence),
+      expected,
+    );
+    assert.equal(rest.length, expected.length === 0 ? 0 : 1);
   }
 });
 

@@ -260,7 +260,7 @@ export class Call<Result> implements Interruptible {
   #tooSlow({ endpoint }: CurrentAttempt, limitMs: number): void {
     const message = `no answer within ${Math.round(limitMs)} ms`;
     this.#attempt?.request?.abandon();
-    const error = new ConnectionError("timeout", endpoint, { message });
+    const error = this.#nodes.link(endpoint).timedOut(message);
     this.#connectionFailed(endpoint, error, true);
   }
 
@@ -293,7 +293,7 @@ export class Call<Result> implements Interruptible {
     if (attempt !== null) {
       const message =
         attempt.request?.sent === true ? "no answer in time" : "no connection in time";
-      const error = new ConnectionError("timeout", attempt.endpoint, { message });
+      const error = this.#nodes.link(attempt.endpoint).timedOut(message);
       this.#log.add(attempt.endpoint, this.#nodes.nodeIdAt(attempt.endpoint), error);
     }
     const after = `${this.#request.verb} gave up after ${this.#options.timeoutMs} ms`;

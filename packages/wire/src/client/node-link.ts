@@ -58,6 +58,8 @@ export class NodeLink {
   #dialing: Dialing | null = null;
   #lastRequestId = 0;
   #closed = false;
+  /** Whether the newest attempt that failed had been taken by the other side. */
+  #wasAccepted = false;
 
   constructor(options: LinkOptions) {
     this.endpoint = options.endpoint;
@@ -66,6 +68,12 @@ export class NodeLink {
 
   get isConnected(): boolean {
     return this.#connection !== null;
+  }
+
+  /** That time is over, and whether something takes connections there, though it says nothing. */
+  timedOut(message: string): ConnectionError {
+    const accepted = this.isConnected || this.#wasAccepted || this.#dialing?.isAccepted() === true;
+    return new ConnectionError("timeout", this.#options.endpoint, { message, accepted });
   }
 
   /** Sends the request now, or as soon as the connection is made. */
@@ -135,6 +143,7 @@ export class NodeLink {
   #notConnected(error: unknown): void {
     this.#dialing = null;
     if (!(error instanceof ConnectionError)) throw error;
+    this.#wasAccepted = error.accepted;
     this.#options.onLost(error);
     this.#failAll(error);
   }

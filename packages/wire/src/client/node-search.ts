@@ -1,5 +1,5 @@
 import type { NodeStatus } from "../client-messages.ts";
-import { ConnectionError } from "../net/index.ts";
+import type { ConnectionError } from "../net/index.ts";
 import { AttemptLog } from "./attempt-log.ts";
 import type { KnownNodes } from "./known-nodes.ts";
 import type { LinkRequest } from "./node-link.ts";
@@ -63,8 +63,7 @@ export class NodeSearch {
     all.merge(this.answers());
     for (const [endpoint, probe] of this.#probes) {
       if (probe.request === null || all.has(endpoint)) continue;
-      const message = "no answer yet";
-      const error = new ConnectionError("timeout", endpoint, { message });
+      const error = this.#nodes.link(endpoint).timedOut("no answer yet");
       all.add(endpoint, this.#nodes.nodeIdAt(endpoint), error);
     }
     return all.list();

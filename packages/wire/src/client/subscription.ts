@@ -26,8 +26,10 @@ export interface SubscriptionHandlers {
 export type ResumePoint = NonNullable<SubscribeRequest["resume"]>;
 
 export interface SubscribeOptions {
-  /** Default null: events from now on. */
+  /** Default null: begin with the newest `eventBacklogMax` events, or with what happens next. */
   readonly resume?: ResumePoint | null;
+  /** Events of before to begin with where `resume` does not apply. Default 0. */
+  readonly eventBacklogMax?: number;
   /** States and deltas a second at most, 1 to 50. Default 10. */
   readonly stateRateMaxHz?: number;
 }
@@ -58,14 +60,14 @@ export class LinkSubscription implements Subscription {
     onEnd: (subscription: LinkSubscription) => void,
   ) {
     const resume = options.resume ?? null;
-    const stateRateMaxHz = options.stateRateMaxHz ?? 10;
+    const { stateRateMaxHz = 10, eventBacklogMax = 0 } = options;
     this.endpoint = link.endpoint;
     this.resume = resume;
     this.#bootId = resume?.bootId ?? null;
     this.#handlers = handlers;
     this.#onEnd = onEnd;
     this.#request = link.request(
-      (requestId) => ({ type: "Subscribe", requestId, resume, stateRateMaxHz }),
+      (requestId) => ({ type: "Subscribe", requestId, resume, stateRateMaxHz, eventBacklogMax }),
       {
         onReply: (reply) => this.#receive(reply),
         onFailure: (error) => this.#disconnect(error),

@@ -7,7 +7,8 @@
  *   Delete      requestId, key, ifRevision|nil, session|nil
  *   Status      requestId
  *   MoveLeader  requestId, target|nil
- *   Subscribe   requestId, stateRateMaxHz, resumeBootId|nil, resumeSequence (0 with nil)
+ *   Subscribe   requestId, stateRateMaxHz, resumeBootId|nil, resumeSequence (0 with nil),
+ *               eventBacklogMax (may be missing: 0)
  *   Cancel      requestId
  *
  * A session is an array: sessionId, serial, ackedBelow. From maxStalenessMs and ifRevision on,
@@ -48,6 +49,7 @@ const STALE = 1;
 
 /** Of a write: no condition, no session. */
 const NO_CONDITION = [null, null] as const;
+const NO_BACKLOG = [0] as const;
 
 export const getCodec: Codec<GetRequest> = {
   toFields: (m) => {
@@ -121,18 +123,20 @@ export const moveLeaderCodec: Codec<MoveLeaderRequest> = {
 };
 
 export const subscribeCodec: Codec<SubscribeRequest> = {
-  toFields: (m) => [
-    TYPE_CODES.Subscribe,
-    m.requestId,
-    m.stateRateMaxHz,
-    m.resume === null ? null : m.resume.bootId,
-    m.resume === null ? 0 : m.resume.sequence,
-  ],
+  toFields: (m) => {
+    const bootId = m.resume === null ? null : m.resume.bootId;
+    const sequence = m.resume === null ? 0 : m.resume.sequence;
+    return withoutDefaults(
+      [TYPE_CODES.Subscribe, m.requestId, m.stateRateMaxHz, bootId, sequence, m.eventBacklogMax],
+      NO_BACKLOG,
+    );
+  },
   fromFields: (fields) => ({
     type: "Subscribe",
     requestId: asInteger(fields[1], "Subscribe.requestId"),
     resume: asResume(fields),
     stateRateMaxHz: asStateRate(fields[2]),
+    eventBacklogMax: asInteger(fieldOr(fields, 5, 0), "Subscribe.eventBacklogMax"),
   }),
 };
 

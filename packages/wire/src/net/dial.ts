@@ -34,6 +34,8 @@ export interface Dialing {
    * @throws ConnectionError when there is none; the socket is closed then.
    */
   readonly connected: Promise<Connection>;
+  /** Whether the other side has taken the connection, be its process paused or stuck. */
+  isAccepted(): boolean;
   /** Gives up: `connected` is rejected as `closed`. Without effect once it is settled. */
   cancel(): void;
 }
@@ -47,10 +49,11 @@ export function dial(options: DialOptions): Dialing {
   if (address === null) {
     const message = "not an address of the form host:port";
     reject(new ConnectionError("unresolved", options.address, { message }));
-    return { connected: promise, cancel: () => undefined };
+    return { connected: promise, isAccepted: () => false, cancel: () => undefined };
   }
   let settled = false;
-  const framed = greet(openSocket(address, options.tls), options, {
+  const socket = openSocket(address, options.tls);
+  const framed = greet(socket, options, {
     resolve: (connection) => {
       settled = true;
       resolve(connection);
@@ -59,6 +62,7 @@ export function dial(options: DialOptions): Dialing {
   });
   return {
     connected: promise,
+    isAccepted: () => !socket.connecting && !socket.destroyed,
     cancel: () => {
       const message = "the attempt was given up";
       if (!settled) framed.destroy(new ConnectionError("closed", options.address, { message }));

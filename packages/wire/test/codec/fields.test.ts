@@ -39,6 +39,7 @@ const LENGTHS: Readonly<Record<string, number>> = {
   Put: 6,
   Delete: 5,
   GetReply: 9,
+  Subscribe: 6,
 };
 
 function lengthOf(message: WireMessage): number {

@@ -110,7 +110,7 @@ export function statusLine(ui: UiState, columns: number, paint: Paint): string {
     return `${paint.tone("bold", prompt)}${tail(printable(ui.draft), room)}█`;
   }
   if (ui.mode === "confirm" && ui.asked !== null) {
-    const keys = "  y = yes, n = no";
+    const keys = "  y/n";
     const question = truncate(` ? ${printable(ui.asked.question)}`, columns - keys.length);
     return paint.tone("warning", question + keys);
   }
