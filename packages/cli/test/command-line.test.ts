@@ -62,7 +62,7 @@ test("usage: every command has help with examples, exit 0", async (context) => {
 test("usage: help exit-codes prints the table", async (context) => {
   const { code, stdout } = await quorate(context, ["help", "exit-codes"]);
   assert.equal(code, 0);
-  assert.match(stdout, / {4}5 {2}nodes answered.*nothing was applied/u);
+  assert.match(stdout, / {4}5 {2}nodes are there.*nothing was applied/u);
   const json = await quorate(context, ["help", "exit-codes", "-o", "json"]);
   const document = JSON.parse(json.stdout) as { exitCodes: { name: string; code: number }[] };
   assert.equal(document.exitCodes.find(({ name }) => name === "outcomeUnknown")?.code, 6);
