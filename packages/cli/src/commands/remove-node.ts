@@ -5,7 +5,6 @@ import { reportCluster } from "../cluster-report.ts";
 import { describeMargin } from "../cluster-wording.ts";
 import { ClusterWatch } from "../cluster-watch.ts";
 import type { CommandLine } from "../command-line.ts";
-import { durationArgument } from "../command-line.ts";
 import { confirm } from "../confirm.ts";
 import type { CommandContext } from "../context.ts";
 import { formatDuration } from "../durations.ts";
@@ -15,7 +14,7 @@ import { isOut, leaderStatus } from "../member-progress.ts";
 import { observeCluster } from "../observe.ts";
 import { reportFields } from "../output/status-table.ts";
 import { requireLocalCluster } from "../target.ts";
-import { lock, requireSelectors, SELECTOR_HELP, targetOf } from "./lifecycle.ts";
+import { graceOption, lock, requireSelectors, SELECTOR_HELP, targetOf } from "./lifecycle.ts";
 import { PLAIN_CHANGE, requestChange } from "./member-request.ts";
 import { selectLocal } from "./stop.ts";
 
@@ -160,7 +159,7 @@ export function addRemoveNodeCommand({ program, act }: CommandLine): void {
     .option("--force", "even where too few of the nodes that stay answer", false)
     .option("--purge", "delete its data and logs too", false)
     .option("-y, --yes", "do not ask before deleting", false)
-    .option("-t, --grace <duration>", "SIGKILL after this long", durationArgument, GRACE_DEFAULT_MS)
+    .addOption(graceOption())
     .addHelpText("after", EXAMPLES)
     .action((node: string, options: RemoveNodeOptions) =>
       act((context) => removeNode(context, node, options)),
