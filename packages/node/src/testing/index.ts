@@ -12,6 +12,8 @@ export { SeededRandom } from "./seeded-random.ts";
 export type { CrashableStorage, NodeParts } from "./sim-node.ts";
 export { SimDisk } from "./sim-disk.ts";
 export { SimProcess } from "./sim-process.ts";
+export type { SimSnapshotStoreOptions } from "./sim-snapshot-store.ts";
+export { SimSnapshotStore } from "./sim-snapshot-store.ts";
 export { SimScheduler } from "./sim-scheduler.ts";
 export type { DiskSpeed, SimStorageContext } from "./sim-storage.ts";
 export { SimStorage } from "./sim-storage.ts";

@@ -3,6 +3,7 @@ import { encodeCommand } from "../kv/command-codec.ts";
 import type { KvCommand } from "../kv/kv-command.ts";
 import type { KvResult } from "../kv/kv-result.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { SnapshotStore } from "../ports/snapshot-store.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { ChangeOptions, ConfigurationTarget, RaftConfig, RaftView } from "../raft/index.ts";
@@ -33,6 +34,7 @@ export interface NodeParts {
   readonly createStorage?: (context: SimStorageContext) => CrashableStorage;
   readonly createSnapshots?: (options: SimSnapshotStoreOptions) => SnapshotStore;
   readonly createStateMachine?: () => KvStateMachine;
+  readonly createClock?: (process: SimProcess) => Clock;
 }
 
 /** How a node takes and sends snapshots. */
@@ -268,7 +270,7 @@ export class SimNode {
       tickIntervalMs,
       storage,
       transport,
-      clock: process,
+      clock: parts.createClock?.(process) ?? process,
       random: random.fork("core"),
       stateMachine: machine,
       snapshots: this.#createSnapshots(process, random.fork("snapshots")),

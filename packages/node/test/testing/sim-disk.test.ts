@@ -62,3 +62,50 @@ test("SimDisk: a gap in the log is refused", () => {
   disk.write(batch(1, [entry(2, 1)], 1));
   assert.throws(() => disk.sync(1), /a gap before entry 2/u);
 });
+
+function switchTo(index: number, keepsLog: boolean): PersistBatch {
+  const beforeFirst = { index, term: 1 };
+  const point = {
+    lastIncludedIndex: index,
+    lastIncludedTerm: 1,
+    configuration,
+    configurationIndex: 0,
+  };
+  return { sequence: 9, hardState: null, entries: [], snapshot: { point, beforeFirst, keepsLog } };
+}
+
+test("SimDisk: a snapshot takes the place of the start of the log, or of all of it (§7)", () => {
+  const disk = new SimDisk(
+    configuration,
+    () => {},
+    (index) => 1000 + index,
+  );
+  disk.write(batch(1, [entry(1, 1), entry(2, 1), entry(3, 1)], 1));
+  disk.sync(1);
+  const [at2, at3] = [disk.chainHashAt(2), disk.chainHashAt(3)];
+  disk.write(switchTo(2, true));
+  disk.crash(0);
+  assert.deepEqual(stored(disk), ["1@1", "2@1", "3@1"]);
+  disk.write(switchTo(2, true));
+  disk.sync(1);
+  assert.deepEqual(stored(disk), ["3@1"]);
+  assert.deepEqual([disk.chainHashAt(2), disk.chainHashAt(3)], [at2, at3]);
+  assert.equal(disk.chainHashAt(1), 1001, "what is below stands in the committed log");
+  disk.write(switchTo(7, false));
+  disk.sync(1);
+  assert.deepEqual(stored(disk), []);
+  assert.deepEqual([disk.lastIndex, disk.lastTerm, disk.chainHashAt(7)], [7, 1, 1007]);
+  assert.equal(disk.recover().snapshot.lastIncludedIndex, 7);
+});
+
+test("SimDisk: damage cuts the log and leaves the vote floor until it is lifted (§5.4.1)", () => {
+  const disk = new SimDisk(configuration, () => {});
+  disk.write(batch(1, [entry(1, 1), entry(2, 1), entry(3, 2)], 2));
+  disk.sync(1);
+  disk.damage(2);
+  assert.deepEqual(stored(disk), ["1@1"]);
+  assert.deepEqual(disk.recover().voteFloor, { index: 3, term: 2 });
+  disk.write({ ...batch(2, [entry(2, 1), entry(3, 2)]), clearsVoteFloor: true });
+  disk.sync(1);
+  assert.equal(disk.recover().voteFloor, null);
+});

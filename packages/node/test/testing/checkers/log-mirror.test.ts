@@ -46,3 +46,20 @@ test("LogMirror: a hole and a misplaced entry are caught (§5.3)", () => {
     });
   }
 });
+
+test("LogMirror: follows a log whose start a snapshot took the place of (§7)", () => {
+  const whole = new LogMirror();
+  const mirror = new LogMirror((index) => whole.chainHashAt(index));
+  const log = [entryOf(1, 1, "a"), entryOf(2, 1, "b"), entryOf(3, 1, "c"), entryOf(4, 1, "d")];
+  follow(whole, log);
+  const from = (firstIndex: number, last: number): LogChange =>
+    mirror.follow(last, (index) => log[index - 1] ?? null, firstIndex);
+  from(1, 3);
+  assert.deepEqual(from(3, 4), { truncatedFrom: null, newFrom: 4 });
+  assert.equal(mirror.entryAt(2), null);
+  assert.equal(mirror.chainHashAt(1), whole.chainHashAt(1));
+  assert.equal(mirror.chainHashAt(4), whole.chainHashAt(4));
+  assert.equal(from(5, 4).truncatedFrom, null);
+  assert.equal(mirror.lastIndex, 4);
+  assert.equal(mirror.chainHashAt(4), whole.chainHashAt(4));
+});
