@@ -94,7 +94,7 @@ export function tickMembers(state: RaftState, leader: LeaderState): void {
 }
 
 /** Makes a leader's followers those of the configuration in force, sorted. */
-export function followMembers(state: RaftState, leader: LeaderState): void {
+function followMembers(state: RaftState, leader: LeaderState): void {
   const members = new Set(state.peers());
   for (const progress of leader.progress.values()) {
     if (members.has(progress.id)) progress.departedTicks = null;

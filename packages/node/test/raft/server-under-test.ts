@@ -76,7 +76,7 @@ export function logOf(terms: readonly Term[]): LogEntry[] {
 }
 
 /** The entries that follow the one at `index`. */
-export function logAfter(index: LogIndex, terms: readonly Term[]): LogEntry[] {
+function logAfter(index: LogIndex, terms: readonly Term[]): LogEntry[] {
   return terms.map((term, offset) => entry(index + offset + 1, term));
 }
 
