@@ -27,6 +27,7 @@ export const COVERAGE_MARKS = [
   "snapshotsTaken",
   "snapshotsInstalled",
   "snapshotResumes",
+  "snapshotsDamaged",
   "configurationsEntered",
   "configurationsLeft",
   "configurationsRolledBack",

@@ -168,7 +168,8 @@ export class SimClient {
     const name = Buffer.from(`${this.#name}-${this.#operations}`, "latin1");
     if (this.#random.chance(0.9)) {
       const key = this.#drawSharedKey();
-      return [key, encodeCommand({ kind: "put", key, value: name })];
+      const value = Buffer.concat([name, Buffer.alloc(this.#plan.valueBytes, "-")]);
+      return [key, encodeCommand({ kind: "put", key, value })];
     }
     // A delete carries nothing that tells it from others: each is of a key of its own.
     if (this.#ownKey === null || this.#isOwnKeyDeleted) {

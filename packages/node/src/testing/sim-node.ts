@@ -42,6 +42,8 @@ export interface SnapshotHabits {
   readonly logBytes: number;
   readonly pieceMaxBytes: number;
   readonly sendBytesPerSecond: number;
+  /** How likely what was received is not what was sent, and has to be sent again. */
+  readonly damageChance: number;
 }
 
 export interface SimNodeOptions {
@@ -294,6 +296,9 @@ export class SimNode {
           coverage.add("snapshotsTaken");
           this.#world.trace.record("snapshot", this.id, lastIncludedIndex);
         },
+        onSnapshotDamaged: () => {
+          coverage.add("snapshotsDamaged");
+        },
         onSnapshotInstalled: ({ lastIncludedIndex }) => {
           coverage.add("snapshotsInstalled");
           this.#world.trace.record("install", this.id, lastIncludedIndex);
@@ -324,6 +329,7 @@ export class SimNode {
       onResumed: () => {
         coverage.add("snapshotResumes");
       },
+      isSound: () => !random.chance(this.#options.snapshots.damageChance),
     });
   }
 

@@ -66,7 +66,7 @@ export class SimOperator {
     const isFull = allMembers(configuration).length >= MEMBERS_MAX;
     const current = { voters, learners, staging, addresses };
     const newcomer = (): MemberAddress | null => (isFull ? null : this.#newServer());
-    switch (this.#random.below(8)) {
+    switch (this.#random.below(10)) {
       case 0:
       case 1:
         return withLearner(current, newcomer(), true);
@@ -82,6 +82,11 @@ export class SimOperator {
         const next = withLearner(current, newcomer(), true);
         return without(next ?? current, this.#random.pick(voters));
       }
+      case 7:
+        return moved(current, this.#random.pick(allMembers(configuration)));
+      case 8:
+        // Refused: an id is used once.
+        return withLearner(current, this.#formerMember(configuration.retired), true);
       default:
         return this.#drawAnything(current);
     }
@@ -96,15 +101,24 @@ export class SimOperator {
     return { voters: chosen, learners: kept, staging: [], addresses };
   }
 
+  #formerMember(retired: readonly NodeId[]): MemberAddress | null {
+    if (retired.length === 0) return null;
+    const id = this.#random.pick(retired);
+    return { id, address: `${id}:7001` };
+  }
+
   /** A server that nobody has heard of, mostly up by now, with an empty disk. */
   #newServer(): MemberAddress | null {
     const { nodes, scheduler } = this.#cluster;
     if (nodes.length >= SERVERS_MAX) return null;
     const node = this.#cluster.addNode();
-    const waitUs = this.#random.chance(0.8) ? 0 : this.#random.below(500_000);
-    scheduler.schedule(waitUs, () => {
-      node.start();
-    });
+    // Some come late, and a few after all that was asked for.
+    if (this.#random.chance(0.9)) {
+      const waitUs = this.#random.chance(0.8) ? 0 : this.#random.below(500_000);
+      scheduler.schedule(waitUs, () => {
+        node.start();
+      });
+    }
     return { id: node.id, address: `${node.id}:7001` };
   }
 }
@@ -121,6 +135,12 @@ function withLearner(
     staging: isStaging ? [...current.staging, member.id] : current.staging,
     addresses: [...current.addresses, member],
   };
+}
+
+/** Under another address. */
+function moved(current: ConfigurationTarget, id: NodeId): ConfigurationTarget {
+  const kept = current.addresses.filter((member) => member.id !== id);
+  return { ...current, addresses: [...kept, { id, address: `${id}.other:7001` }] };
 }
 
 function promoted(current: ConfigurationTarget, learner: NodeId | null): ConfigurationTarget {

@@ -29,6 +29,7 @@ const FAULTS = [
   "clockDrift",
   "peerDown",
   "damage",
+  "snapshotDamage",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -50,6 +51,8 @@ export interface SimulationPlan {
   /** Clients with sessions. */
   readonly sessionCount: number;
   readonly keyCount: number;
+  /** Values are at least this long: what makes a snapshot take its time. */
+  readonly valueBytes: number;
   /** Mean time between an answer and the next request of a client. */
   readonly thinkMeanUs: number;
   readonly readChance: number;
@@ -87,11 +90,13 @@ export function drawPlan(random: SeededRandom): SimulationPlan {
       logBytes: random.pick([300, 2000, 10_000, Number.MAX_SAFE_INTEGER]),
       pieceMaxBytes: random.pick([40, 300, 4000]),
       sendBytesPerSecond: random.pick([10_000, 100_000, 10_000_000]),
+      damageChance: faults.has("snapshotDamage") ? 0.3 : 0,
     },
     changeGapMeanUs: random.pick([null, 60_000, 200_000, 600_000]),
     clientCount: random.between(1, 6),
     sessionCount: random.between(0, 3),
     keyCount: random.pick([1, 3, 10, 50]),
+    valueBytes: random.pick([0, 0, 100, 500]),
     thinkMeanUs: random.pick([3_000, 10_000, 40_000]),
     readChance: random.pick([0.1, 0.4, 0.8]),
     requestTimeoutUs: random.pick([100_000, 400_000, 1_500_000]),

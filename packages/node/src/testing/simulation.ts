@@ -8,7 +8,7 @@ import { SimCluster } from "./sim-cluster.ts";
 import { SimOperator } from "./sim-operator.ts";
 import { SimSessionClient } from "./sim-session-client.ts";
 import { checkBoundedLogs, disturb } from "./calm-checks.ts";
-import { allMembers } from "../raft/index.ts";
+import { allMembers, isVoter } from "../raft/index.ts";
 import type { NodeParts, SimNode } from "./sim-node.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
 import { drawPlan } from "./simulation-plan.ts";
@@ -169,7 +169,7 @@ function requireWrites(cluster: SimCluster, clients: readonly SimClient[]): void
 }
 
 /**
- * One leader, no change of members under way, and all members have applied all that is committed,
+ * One leader, which is a member, no change of members under way, and all members have applied all that is committed,
  * to equal states.
  */
 function hasConverged(cluster: SimCluster): boolean {
@@ -178,7 +178,7 @@ function hasConverged(cluster: SimCluster): boolean {
   const view = leader?.view() ?? null;
   if (leader === null || goal === null || view === null) return false;
   const { configuration, lastLogIndex } = view;
-  if (goal.lastApplied !== lastLogIndex) return false;
+  if (goal.lastApplied !== lastLogIndex || !isVoter(configuration, leader.id)) return false;
   if (configuration.votersOutgoing.length + configuration.staging.length > 0) return false;
   return allMembers(configuration).every((id) => {
     const node = cluster.node(id);

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { Campaign, describeFailure, simulate } from "@quorate/node/testing";
 
 /** Seeds in each of the two files: they run side by side. */
-const SEEDS = 300;
+const SEEDS = 200;
 /** Every this many seeds, one is run twice. */
-const TWICE_EVERY = 60;
+const TWICE_EVERY = 40;
 
 /** Defines the tests of every second seed from `first` on. */
 export function runSeeds(name: string, first: number): void {

@@ -15,7 +15,7 @@ import type { SimulationPlan } from "../../src/testing/simulation-plan.ts";
 import { drawPlan } from "../../src/testing/simulation-plan.ts";
 
 /** A bug must show itself within so many seeds. */
-const SEEDS = 60;
+const SEEDS = 100;
 
 /** Seeds whose plan lets a bug show itself are tried, as many as this says. */
 function firstFailure(
@@ -287,6 +287,31 @@ test("seeded bug: a log that stays where a snapshot contradicts it is caught (§
   }
   const failure = firstFailure({ createStorage: (context) => new KeepingStorage(context) });
   assert.match(failure.message, /a log that is kept ends before it begins|holds another log/u);
+});
+
+test("seeded bug: a snapshot without the members of its index is caught (§7)", () => {
+  class MemberlessStorage extends SimStorage {
+    readonly #first: Configuration;
+
+    constructor(...[context]: ConstructorParameters<typeof SimStorage>) {
+      super(context);
+      this.#first = this.recovered.snapshot.configuration;
+    }
+
+    override persist(batch: PersistBatch, done: () => void): void {
+      const { snapshot } = batch;
+      if (snapshot === undefined) {
+        super.persist(batch, done);
+        return;
+      }
+      const point = { ...snapshot.point, configuration: this.#first, configurationIndex: 0 };
+      super.persist({ ...batch, snapshot: { ...snapshot, point } }, done);
+    }
+  }
+  assertCaughtAs(
+    { createStorage: (context) => new MemberlessStorage(context) },
+    "Configuration Safety",
+  );
 });
 
 /** A store that is right but for the entries of which `change` makes others. */

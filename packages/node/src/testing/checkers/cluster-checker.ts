@@ -121,12 +121,20 @@ export class ClusterChecker {
 
   becameDurable(node: NodeId, before: HardState, disk: SimDisk): void {
     checkDurableProgress(node, before, disk);
+    this.#checkSnapshotPoint(node, disk);
     this.#logs.entrySeen(
       disk.lastIndex,
       disk.lastTerm,
       disk.chainHashAt(disk.lastIndex) ?? 0,
       node,
     );
+  }
+
+  /** A snapshot carries the members of its index (Raft §7). */
+  #checkSnapshotPoint(node: NodeId, { snapshot }: SimDisk): void {
+    const { lastIncludedIndex, configurationIndex: index, configuration } = snapshot;
+    if (lastIncludedIndex === 0) return;
+    checkInForce(node, { index, configuration }, this.#configurationAt(lastIncludedIndex));
   }
 
   /** `node` has applied the next entry of its log. */
@@ -194,7 +202,8 @@ export class ClusterChecker {
     if (view.configurationIndex < before.configurationIndex) {
       this.#coverage.add("configurationsRolledBack");
     }
-    const latest = configurations.lastAfter(view.firstLogIndex - 1);
+    const beforeFirst = view.firstLogIndex - 1;
+    const latest = configurations.lastAfter(beforeFirst);
     const changed = added.length > 0 || view.configurationIndex !== before.configurationIndex;
     if (latest !== null && changed) {
       const { configurationIndex: index, configuration } = view;
@@ -206,7 +215,7 @@ export class ClusterChecker {
       checkAppended({
         leader: node,
         leaderTerm: view.currentTerm,
-        before: configurations.before(appended.index) ?? this.#configurationAt(appended.index - 1),
+        before: configurations.before(appended.index) ?? this.#configurationAt(beforeFirst),
         appended,
         commitIndex: view.commitIndex,
         commitTerm: mirror.entryAt(view.commitIndex)?.term ?? 0,

@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { describeFailure, simulate } from "@quorate/node/testing";
+
+/** Seeds that once failed, and what it was. */
+const REGRESSIONS = [
+  {
+    seed: 1795329540087,
+    // The checker's own: it took what the cluster had committed for what was in the leader's log.
+    was: "a leader that slept, and begins a change of members when it wakes up in a term gone by",
+  },
+] as const;
+
+for (const { seed, was } of REGRESSIONS) {
+  test(`seed ${seed}: ${was} (§6)`, () => {
+    const { failure } = simulate(seed);
+    if (failure !== null) assert.fail(describeFailure(seed, failure));
+  });
+}
