@@ -132,7 +132,10 @@ export class SimCluster implements SimWorld {
       const node = this.node(id);
       return node !== null && node.disk.voteFloor === null && isUp(node);
     };
-    return this.checker.configurationsInPlay().every((members) => hasQuorum(members, holds));
+    // Who catches up may be made a voter at any moment, also just after it went down.
+    return this.checker
+      .configurationsInPlay()
+      .every((members) => hasQuorum(members, holds) && members.staging.every(holds));
   }
 
   /** Runs until `isDone` or for `limitUs`; says whether it is done. */
