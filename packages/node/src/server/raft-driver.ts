@@ -363,7 +363,8 @@ export class RaftDriver<Result> {
   }
 
   #scheduleStep(): void {
-    if (this.#stepScheduled || this.#stopping) return;
+    // Before the state is restored nothing may be applied to it; beginning schedules the first step.
+    if (this.#stepScheduled || this.#stopping || !this.#isRestored) return;
     this.#stepScheduled = true;
     this.#clock.soon(() => {
       this.#stepScheduled = false;
