@@ -52,7 +52,12 @@ export function dial(options: DialOptions): Dialing {
     return { connected: promise, isAccepted: () => false, cancel: () => undefined };
   }
   let settled = false;
+  let accepted = false;
   const socket = openSocket(address, options.tls);
+  // Remembered: while a socket that is given up closes, it does not say any more what it was.
+  socket.once("connect", () => {
+    accepted = true;
+  });
   const framed = greet(socket, options, {
     resolve: (connection) => {
       settled = true;
@@ -62,7 +67,7 @@ export function dial(options: DialOptions): Dialing {
   });
   return {
     connected: promise,
-    isAccepted: () => !socket.connecting && !socket.destroyed,
+    isAccepted: () => accepted,
     cancel: () => {
       const message = "the attempt was given up";
       if (!settled) framed.destroy(new ConnectionError("closed", options.address, { message }));

@@ -200,6 +200,19 @@ test("listen: the socket above the limit is told so, and a place that is freed i
   await connectTo(t, server.address);
 });
 
+test("dial: knows that the connection was taken, also when it has been given up", async (t) => {
+  const { address } = await rawServer(t, () => undefined);
+  const dialing = dial({
+    address,
+    hello: helloFrom("tester"),
+    connectTimeoutMs: 50,
+    handlers: new Recorder(),
+  });
+  assert.equal(dialing.isAccepted(), false, "not yet");
+  await assert.rejects(dialing.connected, { kind: "timeout", accepted: true });
+  assert.equal(dialing.isAccepted(), true);
+});
+
 test("listen: a taken port is a ListenError", async (t) => {
   const server = await host(t);
   const again = listen({
