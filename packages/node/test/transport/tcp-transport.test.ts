@@ -52,10 +52,12 @@ class End implements TransportHandlers {
       port,
       connectionsMax: 10,
       helloTimeoutMs: 2000,
-      accept: () =>
-        refuse
+      accept: async (hello) => {
+        if (this.transport.isCutOff(hello.from)) await new Promise(() => undefined);
+        return refuse
           ? { type: "HelloRefused", code: "notMember", message: "no member", remedy: "join" }
-          : helloOf(id, null),
+          : helloOf(id, null);
+      },
       onConnection: (connection) => this.transport.accept(connection),
     });
   }
