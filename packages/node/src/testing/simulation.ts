@@ -2,6 +2,8 @@ import type { Coverage } from "./coverage.ts";
 import { FaultInjector } from "./fault-injector.ts";
 import type { Invariant } from "./invariant-violation.ts";
 import { InvariantViolation, requireInvariant } from "./invariant-violation.ts";
+import type { PlanOverrides } from "./plan-overrides.ts";
+import { faultsWithout, overridePlan } from "./plan-overrides.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { SimClient } from "./sim-client.ts";
 import { SimCluster } from "./sim-cluster.ts";
@@ -21,6 +23,8 @@ export interface SimulationOptions {
   readonly onEvent?: (line: string) => void;
   /** Broken parts, to prove that they are caught. */
   readonly parts?: NodeParts;
+  /** What is made smaller than the seed says. */
+  readonly overrides?: PlanOverrides;
 }
 
 /** The first guarantee that broke, and what happened before. */
@@ -52,7 +56,8 @@ export async function simulate(
   options: SimulationOptions = {},
 ): Promise<SimulationResult> {
   const random = new SeededRandom(`seed ${seed}`);
-  const plan = drawPlan(random.fork("plan"));
+  const overrides = options.overrides ?? {};
+  const plan = overridePlan(drawPlan(random.fork("plan"), faultsWithout(overrides)), overrides);
   const cluster = new SimCluster({
     plan,
     random,
