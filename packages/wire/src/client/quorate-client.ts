@@ -13,8 +13,9 @@ import type {
 } from "../client-messages.ts";
 import { isIdentifier, type LogIndex, type NodeId, type RequestId, type Term } from "../ids.ts";
 import { KEY_MAX_BYTES, VALUE_MAX_BYTES } from "../limits.ts";
-import { Call, type CallRequest, type Interruptible } from "./call.ts";
+import { Call, type CallContext, type CallRequest, type Interruptible } from "./call.ts";
 import { clientHello } from "./client-hello.ts";
+import { type ClientPlatform, systemPlatform } from "./client-platform.ts";
 import { KnownNodes } from "./known-nodes.ts";
 import { NodeSearch } from "./node-search.ts";
 import { RequestError } from "./request-error.ts";
@@ -124,7 +125,7 @@ export interface MoveLeaderResult {
 export class QuorateClient {
   readonly #timeoutMs: number;
   readonly #nodes: KnownNodes;
-  readonly #search: NodeSearch;
+  readonly #context: CallContext;
   readonly #calls: Set<Interruptible> = new Set();
   readonly #subscriptions: Set<LinkSubscription> = new Set();
   readonly #session: SessionWrites | null;
@@ -134,14 +135,17 @@ export class QuorateClient {
   #outstandingBytes = 0;
   #closed = false;
 
-  constructor(options: QuorateClientOptions) {
+  /** `platform`: what it runs on, for a simulator; the machine's own. */
+  constructor(options: QuorateClientOptions, platform: ClientPlatform = systemPlatform) {
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#nodes = new KnownNodes(options.endpoints, {
-      hello: clientHello(options.clientName ?? ""),
+      hello: clientHello(options.clientName ?? "", platform.newBootId()),
       connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, this.#timeoutMs),
       keepAlive: KEEP_ALIVE,
+      stack: platform.stack,
     });
-    this.#search = new NodeSearch(this.#nodes);
+    const search = new NodeSearch(this.#nodes, platform);
+    this.#context = { platform, nodes: this.#nodes, search };
     this.#session = options.sessions === false ? null : this.#createSession();
   }
 
@@ -355,6 +359,7 @@ export class QuorateClient {
 
   #createSession(): SessionWrites {
     return new SessionWrites({
+      stack: this.#context.platform.stack,
       open: (limits) =>
         this.#start(limits, {
           verb: "opening of a session",
@@ -454,7 +459,7 @@ export class QuorateClient {
 
   #start<Result>(limits: WriteLimits, request: CallRequest<Result>): Promise<Result> {
     if (this.#closed) return Promise.reject(closedError());
-    const call = new Call(request, limits, this.#nodes, this.#search);
+    const call = new Call(request, limits, this.#context);
     this.#calls.add(call);
     return call.promise.finally(() => this.#calls.delete(call));
   }

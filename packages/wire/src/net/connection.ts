@@ -5,6 +5,7 @@ import type { WireMessage } from "../wire-message.ts";
 import { ConnectionError } from "./connection-error.ts";
 import type { FramedSocket } from "./framed-socket.ts";
 import { KeepAlive, type KeepAliveOptions } from "./keep-alive.ts";
+import type { NetworkStack } from "./network-stack.ts";
 
 /**
  * What a connection tells its owner; never from within a call of one of its methods. An exception
@@ -27,6 +28,7 @@ export interface ConnectionHandlers {
 
 /** How a connection behaves once the hellos are exchanged. */
 export interface ConnectionSettings {
+  readonly stack: NetworkStack;
   readonly keepAlive: KeepAliveOptions | null;
   /** Reading stops while more than this waits to be written, so that a side that does not read
    *  its answers stops being asked for more. Infinity: never. */
@@ -68,6 +70,7 @@ export class Connection {
         ? null
         : new KeepAlive(
             settings.keepAlive,
+            settings.stack,
             (nonce) => this.send({ type: "Ping", nonce }),
             () => this.#silent(settings.keepAlive?.silenceMs ?? 0),
           );
@@ -108,7 +111,7 @@ export class Connection {
     if (this.#lost.sending) return;
     this.#socket.write(frame);
     if (this.queuedBytes > this.#settings.readPauseBytes && this.#pausedByQueueAt === null) {
-      this.#pausedByQueueAt = performance.now();
+      this.#pausedByQueueAt = this.#settings.stack.nowMs();
       this.#socket.pause();
     }
   }
@@ -203,7 +206,7 @@ export class Connection {
 
   #silent(silenceMs: number): void {
     if (this.#pausedByQueueAt !== null) {
-      const pausedMs = performance.now() - this.#pausedByQueueAt;
+      const pausedMs = this.#settings.stack.nowMs() - this.#pausedByQueueAt;
       if (pausedMs < silenceMs) return;
       const message = `the other side has not read its answers for ${Math.round(pausedMs)} ms`;
       this.destroy(new ConnectionError("overflow", this.remoteAddress, { message }));
