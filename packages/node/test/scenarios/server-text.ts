@@ -40,7 +40,7 @@ export function diskText(id: string, disk: SimDisk): string {
   return `${id} is down, on its disk: term ${currentTerm}${vote}, log${from} ${shown}${snapshot}`;
 }
 
-export function placeText({ index, term }: EntryId): string {
+function placeText({ index, term }: EntryId): string {
   return `${index}@${term}`;
 }
 
