@@ -22,6 +22,7 @@ import type { PeerLinkLimits } from "../transport/peer-link.ts";
 import { TcpTransport } from "../transport/tcp-transport.ts";
 import { ClientSession } from "./client-session.ts";
 import type { DriverObserver } from "./driver-outcomes.ts";
+import { FaultSwitch } from "./fault-switch.ts";
 import type { Log } from "./log.ts";
 import { addressIn, MemberWatch, peersOf } from "./member-watch.ts";
 import { Membership } from "./membership.ts";
@@ -80,6 +81,8 @@ export interface NodeAssemblyOptions {
   readonly snapshotPieceMaxBytes?: number;
   readonly port: PortLimits;
   readonly links: PeerLinkLimits;
+  /** Lines to peers can be made to fail, so that failures can be tried out. */
+  readonly allowFaults: boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly stack: NetworkStack;
@@ -109,6 +112,7 @@ export class NodeAssembly {
   readonly #admission: Admission;
   readonly #membership: Membership;
   readonly #freshness: ReadFreshness;
+  readonly #faults: FaultSwitch;
   #listener: Listener | null = null;
 
   constructor(options: NodeAssemblyOptions) {
@@ -118,6 +122,14 @@ export class NodeAssembly {
     this.#startedMs = clock.nowMs();
     this.#freshness = new ReadFreshness(identity.electionTimeoutMs, () => clock.nowMs());
     this.transport = this.#createTransport();
+    this.#faults = new FaultSwitch({
+      nodeId: identity.nodeId,
+      clock,
+      log: options.log,
+      apply: (rules) => {
+        this.transport.setFaults(rules);
+      },
+    });
     this.telemetry = new Telemetry({
       nodeId: identity.nodeId,
       clock,
@@ -163,7 +175,7 @@ export class NodeAssembly {
       port,
       stack: this.#options.stack,
       ...this.#options.port,
-      accept: async (hello) => (await this.#admission.check(hello)) ?? this.#hello(null, false),
+      accept: (hello) => this.#greet(hello),
       onConnection: (connection) => this.#onConnection(connection),
       onRejected: (error) => {
         this.#rejected(error);
@@ -201,6 +213,9 @@ export class NodeAssembly {
       gauges: this.#gauges(),
       storageState: this.#storageState(),
       sessions: this.store.sessionCount,
+      stateHash: this.store.stateHash(),
+      faultsAllowed: this.#options.allowFaults,
+      faults: this.transport.faults,
     });
   }
 
@@ -208,6 +223,7 @@ export class NodeAssembly {
   async stop(): Promise<void> {
     await this.driver.stop();
     this.telemetry.stop();
+    this.#faults.stop();
     await this.transport.close();
     await this.#listener?.close();
   }
@@ -258,8 +274,17 @@ export class NodeAssembly {
       addressOf: (id) => this.#addressOf(id),
       ageMs: () => this.#freshness.ageMs(this.driver.view(), this.driver.lastApplied),
       storageState: () => this.#storageState(),
+      setFaults: this.#options.allowFaults
+        ? (rules, ttlMs) => this.#faults.set(rules, ttlMs)
+        : null,
       isRetired: () => isRetired(this.driver.view(), this.#options.identity.nodeId),
     });
+  }
+
+  async #greet(hello: Hello): Promise<Hello | HelloRefused> {
+    // A line that is cut carries no answer.
+    if (hello.role === "peer" && this.transport.isCutOff(hello.from)) await never();
+    return (await this.#admission.check(hello)) ?? this.#hello(null, false);
   }
 
   #onConnection(connection: Connection): ConnectionHandlers {
@@ -385,4 +410,8 @@ export class NodeAssembly {
       },
     });
   }
+}
+
+function never(): Promise<never> {
+  return new Promise(() => undefined);
 }

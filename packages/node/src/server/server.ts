@@ -84,6 +84,7 @@ export class QuorateServer {
       snapshotSendBytesPerSecond: config.snapshotSendBytesPerSecond,
       port: PORT_LIMITS,
       links: PEER_LINK_DEFAULTS,
+      allowFaults: config.allowFaults,
       clock: this.#clock,
       random: dependencies.random ?? systemRandom,
       stack: systemStack,
