@@ -42,7 +42,7 @@ function testsFor({ tests, rules: numbers }: Mutant, { rules }: Search): readonl
 }
 
 /** What kind of test a file holds. */
-export function tierOfTest(file: string): Tier {
+function tierOfTest(file: string): Tier {
   if (file.includes("/test/sim/")) return "simulator";
   if (file.includes("/test/system/")) return "system";
   return /\/test\/(?:scenarios|mit)\//u.test(file) ? "scenario" : "unit";

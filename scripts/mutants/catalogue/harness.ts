@@ -51,8 +51,8 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       claim: "the injector breaks nothing",
       rules: [62],
       file: "fault-injector.ts",
-      find: "if (this.#acts.length > 0) this.#scheduleNext();",
-      replace: "if (this.#acts.length > 1000) this.#scheduleNext();",
+      find: "if (this.#isActive) act();",
+      replace: "if (this.#isActive && meanUs < 0) act();",
       seeds: 100,
     },
     {
