@@ -39,15 +39,15 @@ function wholeNumber(name: string, text: string | undefined): number | null {
   return value;
 }
 
-function runSeeds(from: number, goesOn: (count: number) => boolean): Figures {
+async function runSeeds(from: number, goesOn: (count: number) => boolean): Promise<Figures> {
   const campaign = new Campaign();
   const unequalSeeds: number[] = [];
   const startMs = performance.now();
   let shownMs = 0;
   for (let seed = from; goesOn(campaign.seedCount) && campaign.firstFailure === null; seed++) {
-    const { traceHash } = campaign.run(seed);
+    const { traceHash } = await campaign.run(seed);
     const isTwice = (campaign.seedCount - 1) % TWICE_EVERY === 0;
-    if (isTwice && simulate(seed).traceHash !== traceHash) unequalSeeds.push(seed);
+    if (isTwice && (await simulate(seed)).traceHash !== traceHash) unequalSeeds.push(seed);
     const nowMs = performance.now();
     if (process.stderr.isTTY && nowMs - shownMs >= PROGRESS_INTERVAL_MS) {
       shownMs = nowMs;
@@ -108,11 +108,14 @@ function holds({ campaign, unequalSeeds }: Figures): boolean {
   return campaign.firstFailure === null && isEffective && unequalSeeds.length === 0;
 }
 
-function replay(seed: number, { verbose, json }: { verbose: boolean; json: boolean }): number {
+async function replay(
+  seed: number,
+  { verbose, json }: { verbose: boolean; json: boolean },
+): Promise<number> {
   const onEvent = (line: string): void => {
     process.stdout.write(`${line}\n`);
   };
-  const result = simulate(seed, verbose ? { onEvent } : {});
+  const result = await simulate(seed, verbose ? { onEvent } : {});
   const { traceHash, eventCount, simulatedMs, coverage, failure } = result;
   if (json) {
     const shown = failure === null ? null : { ...failure, cause: undefined };
@@ -129,7 +132,7 @@ function replay(seed: number, { verbose, json }: { verbose: boolean; json: boole
   return failure === null ? 0 : 1;
 }
 
-function main(): number {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       seeds: { type: "string" },
@@ -152,7 +155,7 @@ function main(): number {
   const seeds = wholeNumber("seeds", values.seeds) ?? 1000;
   const from = wholeNumber("from", values.from) ?? (minutes === null ? 1 : Date.now());
   const endMs = performance.now() + (minutes ?? 0) * 60_000;
-  const figures = runSeeds(from, (count) =>
+  const figures = await runSeeds(from, (count) =>
     minutes === null ? count < seeds : performance.now() < endMs,
   );
   process.stdout.write(`${values.json ? reportJson(from, figures) : report(from, figures)}\n`);
@@ -160,7 +163,7 @@ function main(): number {
 }
 
 try {
-  process.exitCode = main();
+  process.exitCode = await main();
 } catch (error) {
   const isUsage = error instanceof UsageError || (error instanceof TypeError && "code" in error);
   if (!isUsage) throw error;

@@ -15,6 +15,7 @@ import { PEER_LINK_DEFAULTS, TcpTransport } from "../transport/tcp-transport.ts"
 import { BULK_CAPABILITY } from "../transport/inbound.ts";
 import { ClientSession } from "./client-session.ts";
 import { silentLogger } from "./log.ts";
+import { FaultSwitch } from "./fault-switch.ts";
 import { addressIn, MemberWatch, peersOf } from "./member-watch.ts";
 import { Membership } from "./membership.ts";
 import { identityOf, lastIndexOf, raftConfigOf } from "./node-setup.ts";
@@ -98,6 +99,7 @@ export class QuorateServer {
   readonly #admission: Admission;
   readonly #membership: Membership;
   readonly #freshness: ReadFreshness;
+  readonly #faults: FaultSwitch;
   #listener: Listener | null = null;
   #stopped: Promise<void> | null = null;
 
@@ -113,6 +115,14 @@ export class QuorateServer {
     this.#freshness = new ReadFreshness(config.electionTimeoutMs, () => this.#clock.nowMs());
     const random = dependencies.random ?? systemRandom;
     this.#transport = this.#createTransport(random);
+    this.#faults = new FaultSwitch({
+      nodeId: config.nodeId,
+      clock: this.#clock,
+      log: this.#log,
+      apply: (rules) => {
+        this.#transport.setFaults(rules);
+      },
+    });
     this.#telemetry = new Telemetry({
       nodeId: config.nodeId,
       clock: this.#clock,
@@ -145,6 +155,7 @@ export class QuorateServer {
       addressOf: (id) => this.#addressOf(id),
       ageMs: () => this.#freshness.ageMs(this.#driver.view(), this.#driver.lastApplied),
       storageState: () => this.#storageState(),
+      setFaults: config.allowFaults ? (rules, ttlMs) => this.#faults.set(rules, ttlMs) : null,
       isRetired: () => isRetired(this.#driver.view(), config.nodeId),
     });
     this.#admission = new Admission({
@@ -189,7 +200,7 @@ export class QuorateServer {
       connectionsMax: CONNECTIONS_MAX,
       helloTimeoutMs: HELLO_TIMEOUT_MS,
       keepAlive: KEEP_ALIVE,
-      accept: async (hello) => (await this.#admission.check(hello)) ?? this.#hello(null, false),
+      accept: (hello) => this.#greet(hello),
       onConnection: (connection) => this.#onConnection(connection),
       onRejected: (error) => {
         this.#rejected(error);
@@ -222,6 +233,9 @@ export class QuorateServer {
       gauges: this.#gauges(),
       storageState: this.#storageState(),
       sessions: this.#store.sessionCount,
+      stateHash: this.#store.stateHash(),
+      faultsAllowed: this.#config.allowFaults,
+      faults: this.#transport.faults,
     });
   }
 
@@ -262,6 +276,7 @@ export class QuorateServer {
     await this.#handOver();
     await this.#driver.stop();
     this.#telemetry.stop();
+    this.#faults.stop();
     await this.#transport.close();
     await this.#listener?.close();
     await this.#storage.close();
@@ -293,6 +308,12 @@ export class QuorateServer {
         this.#refusedBy(peer, refusal);
       },
     });
+  }
+
+  async #greet(hello: Hello): Promise<Hello | HelloRefused> {
+    // A line that is cut carries no answer.
+    if (hello.role === "peer" && this.#transport.isCutOff(hello.from)) await never();
+    return (await this.#admission.check(hello)) ?? this.#hello(null, false);
   }
 
   #onConnection(connection: Connection): ConnectionHandlers {
@@ -422,4 +443,8 @@ export class QuorateServer {
     assert(this.#listener !== null, "the server is not open");
     return this.#listener;
   }
+}
+
+function never(): Promise<never> {
+  return new Promise(() => undefined);
 }

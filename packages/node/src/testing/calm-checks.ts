@@ -31,7 +31,11 @@ export function checkBoundedLogs(cluster: SimCluster, { snapshots }: SimulationP
  * comes back, members and removed ones alike. The leader keeps its quorum throughout, and so it
  * keeps its term. Not asked for where clocks run so differently that timeouts mean little.
  */
-export function disturb(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom): void {
+export async function disturb(
+  cluster: SimCluster,
+  plan: SimulationPlan,
+  random: SeededRandom,
+): Promise<void> {
   if (plan.faults.has("clockDrift")) return;
   const leader = cluster.leader();
   const before = leader?.view() ?? null;
@@ -45,12 +49,12 @@ export function disturb(cluster: SimCluster, plan: SimulationPlan, random: Seede
     if (isPaused) node.pause();
     cluster.block([node], cluster.nodes);
     if (random.chance(0.7)) cluster.block(cluster.nodes, [node]);
-    cluster.runUntil(() => false, CUT_OFF_US);
+    await cluster.runUntil(() => false, CUT_OFF_US);
     cluster.unblock([node], cluster.nodes);
     cluster.unblock(cluster.nodes, [node]);
     if (isPaused) node.resume();
     cluster.trace.record("back", node.id, 0);
-    cluster.runUntil(() => false, BACK_US);
+    await cluster.runUntil(() => false, BACK_US);
     const after = leader.view();
     requireInvariant(
       after?.role === "leader" && after.currentTerm === before.currentTerm,

@@ -15,8 +15,8 @@ export class Campaign {
   #firstFailure: (SimulationFailure & { readonly seed: number }) | null = null;
 
   /** Runs one seed and counts it in. */
-  run(seed: number): SimulationResult {
-    const result = simulate(seed);
+  async run(seed: number): Promise<SimulationResult> {
+    const result = await simulate(seed);
     this.#seeds++;
     this.#events += result.eventCount;
     this.#simulatedMs += result.simulatedMs;

@@ -139,21 +139,22 @@ export class SimCluster implements SimWorld {
   }
 
   /** Runs until `isDone` or for `limitUs`; says whether it is done. */
-  runUntil(isDone: () => boolean, limitUs: number): boolean {
+  async runUntil(isDone: () => boolean, limitUs: number): Promise<boolean> {
     const endUs = this.scheduler.nowUs + limitUs;
     while (this.scheduler.nowUs < endUs) {
-      this.#runFor(LOOK_INTERVAL_US);
+      await this.#runFor(LOOK_INTERVAL_US);
       if (isDone()) return true;
     }
     return false;
   }
 
-  #runFor(durationUs: number): void {
+  #runFor(durationUs: number): Promise<void> {
     const turn = { isOver: false };
     this.scheduler.schedule(durationUs, () => {
       turn.isOver = true;
     });
     while (!turn.isOver) this.scheduler.runNext();
+    return Promise.resolve();
   }
 
   #add(nodeId: NodeId, configuration: Configuration): SimNode {

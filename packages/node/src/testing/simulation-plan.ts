@@ -9,7 +9,7 @@ import type { SnapshotHabits } from "./sim-node.ts";
 import { CALM_DISK } from "./sim-storage.ts";
 
 /** What a run may suffer. Each seed switches about half of them on (swarm testing). */
-const FAULTS = [
+export const FAULTS = [
   "crash",
   "crashDuringSync",
   "powerCut",
@@ -63,9 +63,33 @@ export interface SimulationPlan {
 
 const SIZES = [1, 2, 3, 3, 3, 3, 4, 4, 5, 5, 5, 5, 6, 7] as const;
 
-/** Draws a plan. */
-export function drawPlan(random: SeededRandom): SimulationPlan {
-  const faults = new Set<Fault>(FAULTS.filter(() => random.chance(0.5)));
+/**
+ * The faults of a plan. Those that are left out are drawn all the same: without one of them a seed
+ * still gives the same plan in all else.
+ */
+class FaultDice {
+  /** What the run suffers. */
+  readonly faults: ReadonlySet<Fault>;
+  readonly #drawn: ReadonlySet<Fault>;
+  readonly #random: SeededRandom;
+
+  constructor(random: SeededRandom, without: readonly Fault[]) {
+    this.#random = random;
+    this.#drawn = new Set(FAULTS.filter(() => random.chance(0.5)));
+    this.faults = new Set([...this.#drawn].filter((fault) => !without.includes(fault)));
+  }
+
+  /** One of `choices` if the run suffers `fault`, else `calm`. */
+  pick<Value>(fault: Fault, choices: readonly Value[], calm: Value): Value {
+    const value = this.#drawn.has(fault) ? this.#random.pick(choices) : calm;
+    return this.faults.has(fault) ? value : calm;
+  }
+}
+
+/** Draws a plan, and leaves out these faults: nothing else about it changes. */
+export function drawPlan(random: SeededRandom, without: readonly Fault[] = []): SimulationPlan {
+  const dice = new FaultDice(random, without);
+  const { faults } = dice;
   const heartbeatTicks = random.between(1, 3);
   return {
     configuration: configurationOf({ voters: nodeNames(random.pick(SIZES)) }),
@@ -82,10 +106,10 @@ export function drawPlan(random: SeededRandom): SimulationPlan {
       leaseReads: random.chance(0.25),
     },
     faults,
-    network: drawNetwork(random, faults),
-    disk: drawDisk(random, faults),
+    network: drawNetwork(random, dice),
+    disk: drawDisk(random, dice),
     faultGapMeanUs: random.pick([80_000, 250_000, 800_000]),
-    crashDuringSyncChance: faults.has("crashDuringSync") ? random.pick([0.002, 0.01, 0.03]) : 0,
+    crashDuringSyncChance: dice.pick("crashDuringSync", [0.002, 0.01, 0.03], 0),
     snapshots: {
       logBytes: random.pick([300, 2000, 10_000, Number.MAX_SAFE_INTEGER]),
       pieceMaxBytes: random.pick([40, 300, 4000]),
@@ -104,31 +128,30 @@ export function drawPlan(random: SeededRandom): SimulationPlan {
   };
 }
 
-function drawNetwork(random: SeededRandom, faults: ReadonlySet<Fault>): NetworkFaults {
-  const chance = (fault: Fault, choices: readonly number[]): number =>
-    faults.has(fault) ? random.pick(choices) : 0;
+function drawNetwork(random: SeededRandom, dice: FaultDice): NetworkFaults {
   return {
     ...CALM_NETWORK,
-    dropChance: chance("drop", [0.01, 0.05, 0.2]),
-    duplicateChance: chance("duplicate", [0.01, 0.1, 0.5]),
-    reorderChance: chance("reorder", [0.1, 0.5, 1]),
-    replayChance: chance("replay", [0.01, 0.1]),
+    dropChance: dice.pick("drop", [0.01, 0.05, 0.2], 0),
+    duplicateChance: dice.pick("duplicate", [0.01, 0.1, 0.5], 0),
+    reorderChance: dice.pick("reorder", [0.1, 0.5, 1], 0),
+    replayChance: dice.pick("replay", [0.01, 0.1], 0),
     delayMeanUs: random.pick([150, 1_000, 8_000]),
-    longDelayChance: chance("longDelay", [0.001, 0.01]),
+    longDelayChance: dice.pick("longDelay", [0.001, 0.01], 0),
     longDelayMaxUs: random.pick([100_000, 1_000_000]),
     arrivalGridUs: random.pick([1, 100, 2_000]),
   };
 }
 
-function drawDisk(random: SeededRandom, faults: ReadonlySet<Fault>): DiskSpeed {
+function drawDisk(random: SeededRandom, dice: FaultDice): DiskSpeed {
   return {
     ...CALM_DISK,
     syncMeanUs: random.pick([100, 1_000, 10_000]),
-    slowSyncChance: faults.has("slowDisk") ? random.pick([0.002, 0.02]) : 0,
+    slowSyncChance: dice.pick("slowDisk", [0.002, 0.02], 0),
     slowSyncMaxUs: random.pick([100_000, 800_000]),
   };
 }
 
-function nodeNames(count: number): NodeId[] {
+/** The ids of a new cluster. */
+export function nodeNames(count: number): NodeId[] {
   return Array.from({ length: count }, (_, offset) => `n${offset + 1}`);
 }

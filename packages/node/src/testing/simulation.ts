@@ -2,6 +2,8 @@ import type { Coverage } from "./coverage.ts";
 import { FaultInjector } from "./fault-injector.ts";
 import type { Invariant } from "./invariant-violation.ts";
 import { InvariantViolation, requireInvariant } from "./invariant-violation.ts";
+import type { PlanOverrides } from "./plan-overrides.ts";
+import { faultsWithout, overridePlan } from "./plan-overrides.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { SimClient } from "./sim-client.ts";
 import { SimCluster } from "./sim-cluster.ts";
@@ -21,6 +23,8 @@ export interface SimulationOptions {
   readonly onEvent?: (line: string) => void;
   /** Broken parts, to prove that they are caught. */
   readonly parts?: NodeParts;
+  /** What is made smaller than the seed says. */
+  readonly overrides?: PlanOverrides;
 }
 
 /** The first guarantee that broke, and what happened before. */
@@ -47,18 +51,20 @@ export interface SimulationResult {
  * safety is asked for; then the faults end and a majority must serve writes; then all nodes come
  * back and must agree. Every event is followed by every check.
  */
-export function simulate(seed: number, options: SimulationOptions = {}): SimulationResult {
+export async function simulate(
+  seed: number,
+  options: SimulationOptions = {},
+): Promise<SimulationResult> {
   const random = new SeededRandom(`seed ${seed}`);
-  const plan = drawPlan(random.fork("plan"));
+  const overrides = options.overrides ?? {};
+  const plan = overridePlan(drawPlan(random.fork("plan"), faultsWithout(overrides)), overrides);
   const cluster = new SimCluster({
     plan,
     random,
     parts: options.parts ?? {},
     onEvent: options.onEvent ?? null,
   });
-  const failure = catchFailure(cluster, () => {
-    run(cluster, plan, random);
-  });
+  const failure = await catchFailure(cluster, () => run(cluster, plan, random));
   return {
     seed,
     traceHash: cluster.trace.digest(),
@@ -69,7 +75,7 @@ export function simulate(seed: number, options: SimulationOptions = {}): Simulat
   };
 }
 
-function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom): void {
+async function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom): Promise<void> {
   const bootRandom = random.fork("boot");
   for (const node of cluster.nodes) {
     cluster.scheduler.schedule(bootRandom.below(20_000), () => {
@@ -81,23 +87,23 @@ function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom): v
   const injector = new FaultInjector(cluster, plan, random.fork("faults"));
   injector.start();
   const operator = startOperator(cluster, plan, random);
-  cluster.runUntil(() => false, plan.safetyUs);
+  await cluster.runUntil(() => false, plan.safetyUs);
 
   injector.stop();
   operator?.stop();
   healMajority(cluster, random.fork("heal"));
-  requireWrites(cluster, clients);
+  await requireWrites(cluster, clients);
   for (const client of clients) client.stop();
   for (const client of sessions) client.stop();
 
   for (const node of cluster.nodes) cluster.start(node);
   requireInvariant(
-    cluster.runUntil(() => hasConverged(cluster), LIVENESS_LIMIT_US),
+    await cluster.runUntil(() => hasConverged(cluster), LIVENESS_LIMIT_US),
     "Liveness",
     () => `the healed nodes do not agree: ${describe(cluster.nodes)}`,
   );
   checkBoundedLogs(cluster, plan);
-  disturb(cluster, plan, random.fork("disturb"));
+  await disturb(cluster, plan, random.fork("disturb"));
 }
 
 function startSessions(
@@ -156,10 +162,10 @@ function healMajority(cluster: SimCluster, random: SeededRandom): void {
   }
 }
 
-function requireWrites(cluster: SimCluster, clients: readonly SimClient[]): void {
+async function requireWrites(cluster: SimCluster, clients: readonly SimClient[]): Promise<void> {
   const healedUs = cluster.scheduler.nowUs;
   requireInvariant(
-    cluster.runUntil(
+    await cluster.runUntil(
       () => clients.some((client) => client.lastAcknowledgedSentUs > healedUs),
       LIVENESS_LIMIT_US,
     ),
@@ -209,9 +215,12 @@ function describe(nodes: readonly SimNode[]): string {
     .join(", ");
 }
 
-function catchFailure(cluster: SimCluster, act: () => void): SimulationFailure | null {
+async function catchFailure(
+  cluster: SimCluster,
+  act: () => Promise<void>,
+): Promise<SimulationFailure | null> {
   try {
-    act();
+    await act();
     return null;
   } catch (error) {
     // Whatever the nodes throw is a finding: a broken assertion of the core as much as a TypeError.

@@ -11,9 +11,9 @@ const TWICE_EVERY = 40;
 export function runSeeds(name: string, first: number): void {
   const campaign = new Campaign();
 
-  test(`${SEEDS} ${name} seeds: every invariant holds after every event (§5, Figure 3)`, (t) => {
+  test(`${SEEDS} ${name} seeds: every invariant holds after every event (§5, Figure 3)`, async (t) => {
     for (let offset = 0; offset < SEEDS; offset++) {
-      const { seed, failure } = campaign.run(first + 2 * offset);
+      const { seed, failure } = await campaign.run(first + 2 * offset);
       if (failure !== null) assert.fail(describeFailure(seed, failure));
     }
     t.diagnostic(
@@ -27,12 +27,12 @@ export function runSeeds(name: string, first: number): void {
     assert.deepEqual(campaign.vacuousMarks(), []);
   });
 
-  test(`${name} seeds: equal seeds give equal histories`, () => {
+  test(`${name} seeds: equal seeds give equal histories`, async () => {
     const hashes = new Set<string>();
     for (let offset = 0; offset < SEEDS; offset += TWICE_EVERY) {
       const seed = first + 2 * offset;
-      const { traceHash } = simulate(seed);
-      assert.equal(simulate(seed).traceHash, traceHash, `seed ${seed}`);
+      const { traceHash } = await simulate(seed);
+      assert.equal((await simulate(seed)).traceHash, traceHash, `seed ${seed}`);
       hashes.add(traceHash);
     }
     assert.equal(hashes.size, SEEDS / TWICE_EVERY, "different seeds give different histories");

@@ -17,8 +17,8 @@ const REGRESSIONS = [
 ] as const;
 
 for (const { seed, was } of REGRESSIONS) {
-  test(`seed ${seed}: ${was} (§6)`, () => {
-    const { failure } = simulate(seed);
+  test(`seed ${seed}: ${was} (§6)`, async () => {
+    const { failure } = await simulate(seed);
     if (failure !== null) assert.fail(describeFailure(seed, failure));
   });
 }

@@ -18,22 +18,25 @@ import { drawPlan } from "../../src/testing/simulation-plan.ts";
 const SEEDS = 100;
 
 /** Seeds whose plan lets a bug show itself are tried, as many as this says. */
-function firstFailure(
+async function firstFailure(
   parts: NodeParts,
   isOfUse: (plan: SimulationPlan) => boolean = () => true,
-): SimulationFailure {
+): Promise<SimulationFailure> {
   let tried = 0;
   for (let seed = 1; tried < SEEDS; seed++) {
     if (!isOfUse(drawPlan(new SeededRandom(`seed ${seed}`).fork("plan")))) continue;
     tried++;
-    const { failure } = simulate(seed, { parts });
+    const { failure } = await simulate(seed, { parts });
     if (failure !== null) return failure;
   }
   return assert.fail(`the bug went unnoticed through ${SEEDS} seeds`);
 }
 
-function assertCaughtAs(parts: NodeParts, ...invariants: readonly Invariant[]): void {
-  assertIs(firstFailure(parts), invariants);
+async function assertCaughtAs(
+  parts: NodeParts,
+  ...invariants: readonly Invariant[]
+): Promise<void> {
+  assertIs(await firstFailure(parts), invariants);
 }
 
 function assertIs(failure: SimulationFailure, invariants: readonly Invariant[]): void {
@@ -64,14 +67,14 @@ function coreWithMessages(
   return (...given) => new ChangedCore(...given);
 }
 
-test("seeded bug: a voter that grants every vote is caught (§5.2)", () => {
+test("seeded bug: a voter that grants every vote is caught (§5.2)", async () => {
   const createCore = coreWithMessages((message) =>
     message.type === "RequestVoteReply" ? { ...message, voteGranted: true } : message,
   );
-  assertCaughtAs({ createCore }, "Durability Before Promise", "One Vote Per Term");
+  await assertCaughtAs({ createCore }, "Durability Before Promise", "One Vote Per Term");
 });
 
-test("seeded bug: promises that leave before the disk has them are caught (Figure 2)", () => {
+test("seeded bug: promises that leave before the disk has them are caught (Figure 2)", async () => {
   class HastyCore extends RaftCore {
     override takeOutput(): Output {
       const output = super.takeOutput();
@@ -79,13 +82,13 @@ test("seeded bug: promises that leave before the disk has them are caught (Figur
       return { ...output, messages, messagesAfterPersist: [] };
     }
   }
-  assertCaughtAs(
+  await assertCaughtAs(
     { createCore: (...given) => new HastyCore(...given) },
     "Durability Before Promise",
   );
 });
 
-test("seeded bug: a storage that says durable before it is, is caught", () => {
+test("seeded bug: a storage that says durable before it is, is caught", async () => {
   class LyingStorage extends SimStorage {
     readonly #soon: (fn: () => void) => void;
 
@@ -101,14 +104,14 @@ test("seeded bug: a storage that says durable before it is, is caught", () => {
       this.#soon(done);
     }
   }
-  assertCaughtAs(
+  await assertCaughtAs(
     { createStorage: (context) => new LyingStorage(context) },
     "Durability Before Promise",
     "Committed On Quorum",
   );
 });
 
-test("seeded bug: a storage that forgets votes is caught (§5.2)", () => {
+test("seeded bug: a storage that forgets votes is caught (§5.2)", async () => {
   class ForgetfulStorage extends SimStorage {
     override persist(batch: PersistBatch, done: () => void): void {
       const { hardState } = batch;
@@ -116,24 +119,24 @@ test("seeded bug: a storage that forgets votes is caught (§5.2)", () => {
       super.persist({ ...batch, hardState: kept }, done);
     }
   }
-  assertCaughtAs(
+  await assertCaughtAs(
     { createStorage: (context) => new ForgetfulStorage(context) },
     "Durability Before Promise",
     "One Vote Per Term",
   );
 });
 
-test("seeded bug: a follower that accepts entries it cannot place is caught (§5.3)", () => {
+test("seeded bug: a follower that accepts entries it cannot place is caught (§5.3)", async () => {
   const createCore = coreWithMessages((message) =>
     message.type === "AppendEntriesReply" && !message.success
       ? { ...message, success: true, matchIndex: message.prevLogIndex }
       : message,
   );
-  assertCaughtAs({ createCore }, "Durability Before Promise", "Replication Belief");
+  await assertCaughtAs({ createCore }, "Durability Before Promise", "Replication Belief");
 });
 
-test("seeded bug: a majority of one is caught (§5.2, §5.4)", () => {
-  assertCaughtAs(
+test("seeded bug: a majority of one is caught (§5.2, §5.4)", async () => {
+  await assertCaughtAs(
     {
       createCore: (config, recovered, random, codec) => {
         const configuration = configurationOf({ voters: [config.nodeId] });
@@ -148,7 +151,7 @@ test("seeded bug: a majority of one is caught (§5.2, §5.4)", () => {
   );
 });
 
-test("seeded bug: a leader that reads without asking a majority is caught (Diss. §6.4)", () => {
+test("seeded bug: a leader that reads without asking a majority is caught (Diss. §6.4)", async () => {
   class HastyReader extends RaftCore {
     #ownReads: RequestId[] = [];
     #nextRead = 1;
@@ -170,10 +173,10 @@ test("seeded bug: a leader that reads without asking a majority is caught (Diss.
       return { ...output, readStates: [...output.readStates, ...own] };
     }
   }
-  assertCaughtAs({ createCore: (...given) => new HastyReader(...given) }, "Fresh Reads");
+  await assertCaughtAs({ createCore: (...given) => new HastyReader(...given) }, "Fresh Reads");
 });
 
-test("seeded bug: entries applied in another guise are caught (§5.4.3)", () => {
+test("seeded bug: entries applied in another guise are caught (§5.4.3)", async () => {
   class BentCore extends RaftCore {
     override takeOutput(): Output {
       const output = super.takeOutput();
@@ -184,23 +187,26 @@ test("seeded bug: entries applied in another guise are caught (§5.4.3)", () => 
     entry.index % 7 === 0 && entry.kind === "command"
       ? { ...entry, data: entry.data.slice(0, -1) }
       : entry;
-  assertCaughtAs({ createCore: (...given) => new BentCore(...given) }, "State Machine Safety");
+  await assertCaughtAs(
+    { createCore: (...given) => new BentCore(...given) },
+    "State Machine Safety",
+  );
 });
 
-test("seeded bug: a cluster that never campaigns is caught as dead (§5.2)", () => {
+test("seeded bug: a cluster that never campaigns is caught as dead (§5.2)", async () => {
   class PatientCore extends RaftCore {
     override tick(): void {}
   }
-  assertCaughtAs({ createCore: (...given) => new PatientCore(...given) }, "Liveness");
+  await assertCaughtAs({ createCore: (...given) => new PatientCore(...given) }, "Liveness");
 });
 
-test("seeded bug: an exception is caught with its origin", () => {
+test("seeded bug: an exception is caught with its origin", async () => {
   class FallingCore extends RaftCore {
     override propose(): never {
       throw new TypeError("fell over");
     }
   }
-  const failure = firstFailure({ createCore: (...given) => new FallingCore(...given) });
+  const failure = await firstFailure({ createCore: (...given) => new FallingCore(...given) });
   assert.equal(failure.invariant, "No Exception");
   assert.match(failure.message, /fell over/u);
 });
@@ -213,7 +219,7 @@ function coreWithCodec(
     new RaftCore(config, recovered, random, change(codec));
 }
 
-test("seeded bug: members that are in force one change late are caught (§6)", () => {
+test("seeded bug: members that are in force one change late are caught (§6)", async () => {
   const createCore = coreWithCodec((codec) => {
     const seen: { readonly text: string; readonly configuration: Configuration }[] = [];
     return {
@@ -228,19 +234,19 @@ test("seeded bug: members that are in force one change late are caught (§6)", (
       },
     };
   });
-  assertCaughtAs({ createCore }, "Configuration Safety");
+  await assertCaughtAs({ createCore }, "Configuration Safety");
 });
 
-test("seeded bug: a change of members without a joint configuration is caught (§6)", () => {
+test("seeded bug: a change of members without a joint configuration is caught (§6)", async () => {
   const createCore = coreWithCodec((codec) => ({
     encode: (configuration) => codec.encode({ ...configuration, votersOutgoing: [] }),
     decode: (data) => codec.decode(data),
   }));
   const changesOften = ({ changeGapMeanUs }: SimulationPlan): boolean => changeGapMeanUs === 60_000;
-  assertIs(firstFailure({ createCore }, changesOften), ["Configuration Safety"]);
+  assertIs(await firstFailure({ createCore }, changesOften), ["Configuration Safety"]);
 });
 
-test("seeded bug: learners that count as voters are caught (Diss. §4.2.1)", () => {
+test("seeded bug: learners that count as voters are caught (Diss. §4.2.1)", async () => {
   const createCore = coreWithCodec((codec) => ({
     encode: (configuration) => codec.encode(configuration),
     decode: (data) => {
@@ -249,19 +255,19 @@ test("seeded bug: learners that count as voters are caught (Diss. §4.2.1)", () 
       return { ...configuration, voters, learners: [], staging: [] };
     },
   }));
-  assertCaughtAs({ createCore }, "Configuration Safety");
+  await assertCaughtAs({ createCore }, "Configuration Safety");
 });
 
-test("seeded bug: servers that campaign against a leader that is heard are caught (§6)", () => {
+test("seeded bug: servers that campaign against a leader that is heard are caught (§6)", async () => {
   const createCore = coreWithMessages((message) => {
     if (message.type === "PreVoteReply") return { ...message, voteGranted: true };
     if (message.type === "RequestVote") return { ...message, leadershipTransfer: true };
     return message;
   });
-  assertCaughtAs({ createCore }, "No Disruption");
+  await assertCaughtAs({ createCore }, "No Disruption");
 });
 
-test("seeded bug: a log that is compacted before the snapshot is durable is caught (§7)", () => {
+test("seeded bug: a log that is compacted before the snapshot is durable is caught (§7)", async () => {
   class HastySnapshots extends SimSnapshotStore {
     readonly #later: (done: () => void) => void;
 
@@ -274,10 +280,13 @@ test("seeded bug: a log that is compacted before the snapshot is durable is caug
       return { ...super.create(...given), finish: this.#later };
     }
   }
-  assertCaughtAs({ createSnapshots: (options) => new HastySnapshots(options) }, "Snapshot Durable");
+  await assertCaughtAs(
+    { createSnapshots: (options) => new HastySnapshots(options) },
+    "Snapshot Durable",
+  );
 });
 
-test("seeded bug: a log that stays where a snapshot contradicts it is caught (§7)", () => {
+test("seeded bug: a log that stays where a snapshot contradicts it is caught (§7)", async () => {
   class KeepingStorage extends SimStorage {
     override persist(batch: PersistBatch, done: () => void): void {
       const { snapshot } = batch;
@@ -285,11 +294,11 @@ test("seeded bug: a log that stays where a snapshot contradicts it is caught (§
       super.persist({ ...batch, ...kept }, done);
     }
   }
-  const failure = firstFailure({ createStorage: (context) => new KeepingStorage(context) });
+  const failure = await firstFailure({ createStorage: (context) => new KeepingStorage(context) });
   assert.match(failure.message, /a log that is kept ends before it begins|holds another log/u);
 });
 
-test("seeded bug: a snapshot without the members of its index is caught (§7)", () => {
+test("seeded bug: a snapshot without the members of its index is caught (§7)", async () => {
   class MemberlessStorage extends SimStorage {
     readonly #first: Configuration;
 
@@ -308,7 +317,7 @@ test("seeded bug: a snapshot without the members of its index is caught (§7)", 
       super.persist({ ...batch, snapshot: { ...snapshot, point } }, done);
     }
   }
-  assertCaughtAs(
+  await assertCaughtAs(
     { createStorage: (context) => new MemberlessStorage(context) },
     "Configuration Safety",
   );
@@ -347,24 +356,24 @@ class ChangedMachine extends KvStateMachine {
   }
 }
 
-test("seeded bug: a store that does every repeat again is caught (Diss. §6.3)", () => {
-  assertCaughtAs({ createStateMachine: () => new ChangedMachine() }, "Exactly Once");
+test("seeded bug: a store that does every repeat again is caught (Diss. §6.3)", async () => {
+  await assertCaughtAs({ createStateMachine: () => new ChangedMachine() }, "Exactly Once");
 });
 
-test("seeded bug: sessions that no snapshot carries are caught (Diss. §6.3)", () => {
+test("seeded bug: sessions that no snapshot carries are caught (Diss. §6.3)", async () => {
   class ForgettingMachine extends ChangedMachine {
     protected override forgetsSessions(): boolean {
       return this.isRestored;
     }
   }
-  assertCaughtAs(
+  await assertCaughtAs(
     { createStateMachine: () => new ForgettingMachine() },
     "Exactly Once",
     "Determinism",
   );
 });
 
-test("seeded bug: a snapshot that is not the state of its index is caught (§7)", () => {
+test("seeded bug: a snapshot that is not the state of its index is caught (§7)", async () => {
   class StrayMachine extends KvStateMachine {
     override restore(): StateRestorer {
       const restorer = super.restore();
@@ -380,10 +389,10 @@ test("seeded bug: a snapshot that is not the state of its index is caught (§7)"
       };
     }
   }
-  assertCaughtAs({ createStateMachine: () => new StrayMachine() }, "Snapshot Equals Replay");
+  await assertCaughtAs({ createStateMachine: () => new StrayMachine() }, "Snapshot Equals Replay");
 });
 
-test("seeded bug: leases by a clock that stands still in pauses are caught (Diss. §6.4.1)", () => {
+test("seeded bug: leases by a clock that stands still in pauses are caught (Diss. §6.4.1)", async () => {
   const createClock: NonNullable<NodeParts["createClock"]> = (process) => {
     let lastMs = 0;
     let lostMs = 0;
@@ -401,7 +410,7 @@ test("seeded bug: leases by a clock that stands still in pauses are caught (Diss
       },
     };
   };
-  const failure = firstFailure(
+  const failure = await firstFailure(
     { createClock },
     ({ faults, raft, thinkMeanUs }) =>
       raft.leaseReads &&
@@ -412,10 +421,10 @@ test("seeded bug: leases by a clock that stands still in pauses are caught (Diss
   assertIs(failure, ["Fresh Reads"]);
 });
 
-test("seeded bug: a damaged log that votes as if it were whole is caught (§5.4.1)", () => {
+test("seeded bug: a damaged log that votes as if it were whole is caught (§5.4.1)", async () => {
   const createCore: NonNullable<NodeParts["createCore"]> = (config, recovered, random, codec) =>
     new RaftCore(config, { ...recovered, voteFloor: null }, random, codec);
-  const failure = firstFailure(
+  const failure = await firstFailure(
     { createCore },
     ({ faults, configuration }) =>
       faults.has("damage") && faults.has("powerCut") && configuration.voters.length === 3,
