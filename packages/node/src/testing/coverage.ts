@@ -42,7 +42,21 @@ export const COVERAGE_MARKS = [
   "duplicatesAnswered",
   "leaseReads",
   "disksDamaged",
+  "tornWrites",
+  "snapshotPiecesTorn",
+  "disksFull",
+  "writesThatFoundNoRoom",
+  "writesRefusedByFullDisks",
+  "disksStalled",
+  "stalledLeadersDeposed",
+  "stalledLeadersReplaced",
+  "syncsFailed",
+  "readOnlyDisks",
+  "clockJumps",
+  "clockStalls",
+  "longPauses",
   "healsUndisturbed",
+  "deafLeadersReplaced",
 ] as const;
 
 export type CoverageMark = (typeof COVERAGE_MARKS)[number];
