@@ -1,5 +1,6 @@
 import type {
   Configuration,
+  LinkFault,
   MemberRole,
   MemberStatus,
   NodeId,
@@ -60,6 +61,10 @@ export interface StatusSources {
   readonly storageState: StorageState;
   /** Open in the store. */
   readonly sessions: number;
+  /** Of the store at `lastApplied`. */
+  readonly stateHash: string;
+  readonly faultsAllowed: boolean;
+  readonly faults: readonly LinkFault[];
   readonly addressOf: (id: NodeId) => string | null;
   readonly contactOf: (id: NodeId) => PeerContact;
 }
@@ -91,6 +96,9 @@ export function assembleStatus(sources: StatusSources): NodeStatus {
     storageState: sources.storageState,
     retired: isRetired(view, identity.nodeId),
     sessions: sources.sessions,
+    stateHash: sources.stateHash,
+    faultsAllowed: sources.faultsAllowed,
+    faults: sources.faults,
   };
 }
 

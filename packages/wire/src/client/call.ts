@@ -6,8 +6,9 @@ import type {
   RequestErrorCode,
 } from "../client-messages.ts";
 import type { RequestId } from "../ids.ts";
-import { ConnectionError } from "../net/index.ts";
+import { ConnectionError, type StackTimer } from "../net/index.ts";
 import { AttemptLog } from "./attempt-log.ts";
+import type { ClientPlatform } from "./client-platform.ts";
 import type { KnownNodes } from "./known-nodes.ts";
 import type { LinkRequest } from "./node-link.ts";
 import type { NodeNeed, NodeSearch } from "./node-search.ts";
@@ -72,6 +73,13 @@ export interface CallOptions {
   readonly signal: AbortSignal | null;
 }
 
+/** What all calls of a client share. */
+export interface CallContext {
+  readonly platform: ClientPlatform;
+  readonly nodes: KnownNodes;
+  readonly search: NodeSearch;
+}
+
 /** A call, whatever its result. */
 export interface Interruptible {
   /** Ends it before its time, with what is known of its outcome. */
@@ -82,7 +90,7 @@ export interface Interruptible {
 interface CurrentAttempt {
   readonly endpoint: string;
   request: LinkRequest | null;
-  timer: NodeJS.Timeout | null;
+  timer: StackTimer | null;
 }
 
 /**
@@ -93,16 +101,17 @@ export class Call<Result> implements Interruptible {
   readonly promise: Promise<Result>;
   readonly #request: CallRequest<Result>;
   readonly #options: CallOptions;
+  readonly #platform: ClientPlatform;
   readonly #nodes: KnownNodes;
   readonly #search: NodeSearch;
   readonly #log: AttemptLog = new AttemptLog();
   readonly #resolve: (result: Result) => void;
   readonly #reject: (error: RequestError) => void;
-  readonly #deadline: NodeJS.Timeout;
+  readonly #deadline: StackTimer;
   readonly #onAbort = (): void => this.interrupt("canceled", "the caller gave it up");
   #attempt: CurrentAttempt | null = null;
   #stopWaiting: (() => void) | null = null;
-  #pause: NodeJS.Timeout | null = null;
+  #pause: StackTimer | null = null;
   #retryCount = 0;
   /** Where this was sent to since the last retry. */
   readonly #visited: Set<string> = new Set();
@@ -115,18 +124,18 @@ export class Call<Result> implements Interruptible {
   constructor(
     request: CallRequest<Result>,
     options: CallOptions,
-    nodes: KnownNodes,
-    search: NodeSearch,
+    { platform, nodes, search }: CallContext,
   ) {
     this.#request = request;
     this.#options = options;
+    this.#platform = platform;
     this.#nodes = nodes;
     this.#search = search;
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     this.promise = promise;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#deadline = setTimeout(() => this.#drainThenTimeOut(), options.timeoutMs);
+    this.#deadline = platform.stack.after(options.timeoutMs, () => this.#drainThenTimeOut());
     options.signal?.addEventListener("abort", this.#onAbort);
     if (options.signal?.aborted === true) this.#onAbort();
     else this.#next();
@@ -165,7 +174,7 @@ export class Call<Result> implements Interruptible {
     this.#visited.add(endpoint);
     const limitMs = this.#attemptLimitMs();
     if (limitMs !== null) {
-      attempt.timer = setTimeout(() => this.#tooSlow(attempt, limitMs), limitMs);
+      attempt.timer = this.#platform.stack.after(limitMs, () => this.#tooSlow(attempt, limitMs));
     }
     attempt.request = this.#nodes
       .link(endpoint)
@@ -272,18 +281,19 @@ export class Call<Result> implements Interruptible {
       return;
     }
     const fullMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (this.#retryCount - 1));
-    this.#pause = setTimeout(() => this.#next(), fullMs * (0.5 + Math.random() / 2));
+    const { stack, random } = this.#platform;
+    this.#pause = stack.after(fullMs * (0.5 + random() / 2), () => this.#next());
   }
 
   #endAttempt(): void {
-    const timer = this.#attempt?.timer ?? null;
-    if (timer !== null) clearTimeout(timer);
+    this.#attempt?.timer?.cancel();
     this.#attempt = null;
   }
 
   /** After a stall of this process an answer may wait in the socket: two turns read it. */
   #drainThenTimeOut(): void {
-    setImmediate(() => setImmediate(() => this.#timeOut()));
+    const { stack } = this.#platform;
+    stack.soon(() => stack.soon(() => this.#timeOut()));
   }
 
   #timeOut(): void {
@@ -323,9 +333,9 @@ export class Call<Result> implements Interruptible {
 
   #settle(): void {
     this.#settled = true;
-    clearTimeout(this.#deadline);
+    this.#deadline.cancel();
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    if (this.#pause !== null) clearTimeout(this.#pause);
+    this.#pause?.cancel();
     this.#stopWaiting?.();
     this.#attempt?.request?.abandon();
     this.#endAttempt();

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 import { type Hello, PROTOCOL_VERSION } from "../hello.ts";
@@ -6,7 +5,7 @@ import { type Hello, PROTOCOL_VERSION } from "../hello.ts";
 const NAME_MAX_UNITS = 64;
 
 /** What a client says first: it takes whichever cluster and node answers. */
-export function clientHello(clientName: string): Hello {
+export function clientHello(clientName: string, bootId: string): Hello {
   return {
     type: "Hello",
     protocolVersion: PROTOCOL_VERSION,
@@ -15,7 +14,7 @@ export function clientHello(clientName: string): Hello {
     to: null,
     role: "client",
     incarnation: null,
-    bootId: randomUUID(),
+    bootId,
     advertiseAddress: null,
     softwareVersion: SOFTWARE_VERSION,
     capabilities: [],

@@ -1,3 +1,4 @@
+export type { ClientPlatform } from "./client-platform.ts";
 export {
   type ChangeMembersOptions,
   type ChangeMembersResult,

@@ -7,6 +7,7 @@ import {
   dial,
   type Dialing,
   type KeepAliveOptions,
+  type NetworkStack,
 } from "../net/index.ts";
 import type { WireMessage } from "../wire-message.ts";
 
@@ -23,6 +24,7 @@ export interface LinkOptions {
   readonly hello: Hello;
   readonly connectTimeoutMs: number;
   readonly keepAlive: KeepAliveOptions;
+  readonly stack: NetworkStack;
   onConnected(nodeId: NodeId): void;
   onLost(error: ConnectionError | null): void;
 }
@@ -92,12 +94,13 @@ export class NodeLink {
   /** Connects, unless that is done or under way. */
   warm(): void {
     if (this.#connection !== null || this.#dialing !== null || this.#closed) return;
-    const { endpoint, hello, connectTimeoutMs, keepAlive } = this.#options;
+    const { endpoint, hello, connectTimeoutMs, keepAlive, stack } = this.#options;
     const dialing = dial({
       address: endpoint,
       hello,
       connectTimeoutMs,
       keepAlive,
+      stack,
       // Bounded by the client's limits on outstanding requests.
       queueMaxBytes: Infinity,
       handlers: {
@@ -191,6 +194,7 @@ const REPLY_TYPES: Readonly<Record<ClientReply["type"], true>> = {
   MoveLeaderReply: true,
   SessionReply: true,
   ChangeMembersReply: true,
+  SetFaultsReply: true,
   ErrorReply: true,
   StreamState: true,
   StreamDelta: true,

@@ -1,6 +1,7 @@
 import type { NodeStatus } from "../client-messages.ts";
-import type { ConnectionError } from "../net/index.ts";
+import type { ConnectionError, StackTimer } from "../net/index.ts";
 import { AttemptLog } from "./attempt-log.ts";
+import type { ClientPlatform } from "./client-platform.ts";
 import type { KnownNodes } from "./known-nodes.ts";
 import type { LinkRequest } from "./node-link.ts";
 import { AnswerError, type Attempt } from "./request-error.ts";
@@ -23,7 +24,7 @@ export interface Waiter {
 
 interface Probe {
   request: LinkRequest | null;
-  pause: NodeJS.Timeout | null;
+  pause: StackTimer | null;
 }
 
 /**
@@ -33,13 +34,15 @@ interface Probe {
  */
 export class NodeSearch {
   readonly #nodes: KnownNodes;
+  readonly #platform: ClientPlatform;
   readonly #waiters: Set<Waiter> = new Set();
   readonly #probes: Map<string, Probe> = new Map();
   readonly #log: AttemptLog = new AttemptLog();
   #startedAt = 0;
 
-  constructor(nodes: KnownNodes) {
+  constructor(nodes: KnownNodes, platform: ClientPlatform) {
     this.#nodes = nodes;
+    this.#platform = platform;
   }
 
   /** Calls `waiter.onFound` once, later. The function that is returned takes that back. */
@@ -70,7 +73,7 @@ export class NodeSearch {
   }
 
   #start(): void {
-    this.#startedAt = performance.now();
+    this.#startedAt = this.#platform.stack.nowMs();
     this.#log.clear();
     this.#probeNew();
   }
@@ -78,7 +81,7 @@ export class NodeSearch {
   #stop(): void {
     for (const probe of this.#probes.values()) {
       probe.request?.abandon();
-      if (probe.pause !== null) clearTimeout(probe.pause);
+      probe.pause?.cancel();
     }
     this.#probes.clear();
   }
@@ -112,9 +115,10 @@ export class NodeSearch {
   #askAgain(endpoint: string, probe: Probe): void {
     probe.request = null;
     if (this.#probes.get(endpoint) !== probe) return;
-    const isEager = performance.now() - this.#startedAt < EAGER_MS;
+    const { stack, random } = this.#platform;
+    const isEager = stack.nowMs() - this.#startedAt < EAGER_MS;
     const pauseMs = isEager ? EAGER_PAUSE_MS : PATIENT_PAUSE_MS;
-    probe.pause = setTimeout(() => this.#ask(endpoint, probe), pauseMs * (1 + Math.random()));
+    probe.pause = stack.after(pauseMs * (1 + random()), () => this.#ask(endpoint, probe));
   }
 
   #failed(endpoint: string, error: ConnectionError | AnswerError): void {

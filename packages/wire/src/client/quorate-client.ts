@@ -3,6 +3,7 @@ import type {
   ClientRequest,
   GetReply,
   KeyValue,
+  LinkFault,
   MembersChange,
   MemberStatus,
   NodeStatus,
@@ -12,8 +13,9 @@ import type {
 } from "../client-messages.ts";
 import { isIdentifier, type LogIndex, type NodeId, type RequestId, type Term } from "../ids.ts";
 import { KEY_MAX_BYTES, VALUE_MAX_BYTES } from "../limits.ts";
-import { Call, type CallRequest, type Interruptible } from "./call.ts";
+import { Call, type CallContext, type CallRequest, type Interruptible } from "./call.ts";
 import { clientHello } from "./client-hello.ts";
+import { type ClientPlatform, systemPlatform } from "./client-platform.ts";
 import { KnownNodes } from "./known-nodes.ts";
 import { NodeSearch } from "./node-search.ts";
 import { RequestError } from "./request-error.ts";
@@ -123,7 +125,7 @@ export interface MoveLeaderResult {
 export class QuorateClient {
   readonly #timeoutMs: number;
   readonly #nodes: KnownNodes;
-  readonly #search: NodeSearch;
+  readonly #context: CallContext;
   readonly #calls: Set<Interruptible> = new Set();
   readonly #subscriptions: Set<LinkSubscription> = new Set();
   readonly #session: SessionWrites | null;
@@ -133,14 +135,17 @@ export class QuorateClient {
   #outstandingBytes = 0;
   #closed = false;
 
-  constructor(options: QuorateClientOptions) {
+  /** `platform`: what it runs on, for a simulator; the machine's own. */
+  constructor(options: QuorateClientOptions, platform: ClientPlatform = systemPlatform) {
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#nodes = new KnownNodes(options.endpoints, {
-      hello: clientHello(options.clientName ?? ""),
+      hello: clientHello(options.clientName ?? "", platform.newBootId()),
       connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, this.#timeoutMs),
       keepAlive: KEEP_ALIVE,
+      stack: platform.stack,
     });
-    this.#search = new NodeSearch(this.#nodes);
+    const search = new NodeSearch(this.#nodes, platform);
+    this.#context = { platform, nodes: this.#nodes, search };
     this.#session = options.sessions === false ? null : this.#createSession();
   }
 
@@ -288,6 +293,28 @@ export class QuorateClient {
     });
   }
 
+  /**
+   * Puts `rules` in the place of the faults of the lines of the node at `endpoint` (`host:port`),
+   * for `ttlMs`; none of them: its lines are well again. Refused as `faultsNotAllowed` by a node
+   * that was not started with `--allow-faults`. Resolves with the time that they last, in ms.
+   */
+  setFaults(
+    endpoint: string,
+    rules: readonly LinkFault[],
+    ttlMs: number,
+    options: RequestOptions = {},
+  ): Promise<number> {
+    return this.#call(0, options, {
+      verb: "setting of faults",
+      build: (requestId) => ({ type: "SetFaults", requestId, rules, ttlMs }),
+      read: (reply) => (reply.type === "SetFaultsReply" ? reply.ttlMs : null),
+      // Said twice it does no more than once.
+      effect: "read",
+      need: "any",
+      pinnedTo: endpoint,
+    });
+  }
+
   /** The members as `endpoint` (`host:port`) knows them. Asked once. */
   async members(
     endpoint: string,
@@ -332,6 +359,7 @@ export class QuorateClient {
 
   #createSession(): SessionWrites {
     return new SessionWrites({
+      stack: this.#context.platform.stack,
       open: (limits) =>
         this.#start(limits, {
           verb: "opening of a session",
@@ -431,7 +459,7 @@ export class QuorateClient {
 
   #start<Result>(limits: WriteLimits, request: CallRequest<Result>): Promise<Result> {
     if (this.#closed) return Promise.reject(closedError());
-    const call = new Call(request, limits, this.#nodes, this.#search);
+    const call = new Call(request, limits, this.#context);
     this.#calls.add(call);
     return call.promise.finally(() => this.#calls.delete(call));
   }

@@ -1,4 +1,5 @@
 import type { SessionOperation } from "../client-messages.ts";
+import type { NetworkStack, StackTimer } from "../net/index.ts";
 import { RequestError } from "./request-error.ts";
 
 /** A session that a node opened. */
@@ -18,6 +19,7 @@ export interface SessionWritesOptions {
   readonly open: (limits: WriteLimits) => Promise<OpenedSession>;
   /** A sign of life where no write was one. */
   readonly keep: (sessionId: number) => Promise<unknown>;
+  readonly stack: NetworkStack;
 }
 
 /** Nodes keep so many answers of a session that the client may not have. */
@@ -50,9 +52,10 @@ export class SessionWrites {
     { timeoutMs, signal }: WriteLimits,
     send: (operation: () => SessionOperation, limits: WriteLimits) => Promise<Result>,
   ): Promise<Result> {
-    const deadline = performance.now() + timeoutMs;
+    const { stack } = this.#options;
+    const deadline = stack.nowMs() + timeoutMs;
     const left = (): WriteLimits => ({
-      timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())),
+      timeoutMs: Math.max(1, Math.ceil(deadline - stack.nowMs())),
       signal,
     });
     for (;;) {
@@ -63,7 +66,7 @@ export class SessionWrites {
       } catch (error) {
         if (!(error instanceof RequestError) || error.code !== "sessionExpired") throw error;
         this.#forget(session);
-        if (error.outcome === "unknown" || performance.now() >= deadline) throw error;
+        if (error.outcome === "unknown" || stack.nowMs() >= deadline) throw error;
       } finally {
         session.end(serial);
       }
@@ -89,7 +92,8 @@ export class SessionWrites {
 
   async #open(limits: WriteLimits): Promise<Session> {
     const { sessionId, ttlMs } = await this.#options.open(limits);
-    const session = new Session(sessionId, ttlMs * KEEP_PART, () => {
+    const { stack } = this.#options;
+    const session = new Session(stack, sessionId, ttlMs * KEEP_PART, () => {
       this.#options.keep(sessionId).catch((error: unknown) => {
         const isOver = error instanceof RequestError && error.code === "sessionExpired";
         if (isOver) this.#forget(session);
@@ -116,12 +120,21 @@ class Session {
   readonly sessionId: number;
   readonly #outstanding: Set<number> = new Set();
   readonly #waiters: Set<Waiter> = new Set();
-  readonly #timer: NodeJS.Timeout;
+  readonly #stack: NetworkStack;
+  #timer: StackTimer | null = null;
   #lastSerial = 0;
 
-  constructor(sessionId: number, keepMs: number, keep: () => void) {
+  constructor(stack: NetworkStack, sessionId: number, keepMs: number, keep: () => void) {
+    this.#stack = stack;
     this.sessionId = sessionId;
-    this.#timer = setInterval(keep, keepMs);
+    this.#keepEvery(keepMs, keep);
+  }
+
+  #keepEvery(keepMs: number, keep: () => void): void {
+    this.#timer = this.#stack.after(keepMs, () => {
+      this.#keepEvery(keepMs, keep);
+      keep();
+    });
     this.#timer.unref();
   }
 
@@ -134,12 +147,12 @@ class Session {
       if (this.#waiters.delete(waiter)) reject(new RequestError(code, "notApplied", { message }));
     };
     const late = `${WINDOW} writes of the session were not answered in ${timeoutMs} ms`;
-    const timer = setTimeout(() => give("timeout", late), timeoutMs);
+    const timer = this.#stack.after(timeoutMs, () => give("timeout", late));
     const onAbort = (): void => give("canceled", "the caller gave it up");
     signal?.addEventListener("abort", onAbort);
     this.#waiters.add(waiter);
     return promise.finally(() => {
-      clearTimeout(timer);
+      timer.cancel();
       signal?.removeEventListener("abort", onAbort);
     });
   }
@@ -159,7 +172,7 @@ class Session {
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#timer?.cancel();
     const message = "the session was closed";
     for (const { reject } of this.#waiters) {
       reject(new RequestError("closed", "notApplied", { message }));

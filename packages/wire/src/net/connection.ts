@@ -5,6 +5,7 @@ import type { WireMessage } from "../wire-message.ts";
 import { ConnectionError } from "./connection-error.ts";
 import type { FramedSocket } from "./framed-socket.ts";
 import { KeepAlive, type KeepAliveOptions } from "./keep-alive.ts";
+import type { NetworkStack } from "./network-stack.ts";
 
 /**
  * What a connection tells its owner; never from within a call of one of its methods. An exception
@@ -27,6 +28,7 @@ export interface ConnectionHandlers {
 
 /** How a connection behaves once the hellos are exchanged. */
 export interface ConnectionSettings {
+  readonly stack: NetworkStack;
   readonly keepAlive: KeepAliveOptions | null;
   /** Reading stops while more than this waits to be written, so that a side that does not read
    *  its answers stops being asked for more. Infinity: never. */
@@ -46,6 +48,7 @@ export class Connection {
   #handlers: ConnectionHandlers | null = null;
   #pausedByOwner = false;
   #pausedByQueueAt: number | null = null;
+  #lost = { sending: false, receiving: false };
   /** What came before `start`. */
   #held: Uint8Array[] = [];
   #closedBeforeStart: { readonly error: ConnectionError | null } | null = null;
@@ -67,6 +70,7 @@ export class Connection {
         ? null
         : new KeepAlive(
             settings.keepAlive,
+            settings.stack,
             (nonce) => this.send({ type: "Ping", nonce }),
             () => this.#silent(settings.keepAlive?.silenceMs ?? 0),
           );
@@ -104,9 +108,10 @@ export class Connection {
 
   /** As {@link send}, of a frame made by `encodeFrame`. Nobody may change it afterwards. */
   sendFrame(frame: Uint8Array): void {
+    if (this.#lost.sending) return;
     this.#socket.write(frame);
     if (this.queuedBytes > this.#settings.readPauseBytes && this.#pausedByQueueAt === null) {
-      this.#pausedByQueueAt = performance.now();
+      this.#pausedByQueueAt = this.#settings.stack.nowMs();
       this.#socket.pause();
     }
   }
@@ -129,6 +134,14 @@ export class Connection {
     this.#pausedByOwner = false;
     this.#keepAlive?.heard();
     if (this.#pausedByQueueAt === null) this.#socket.resume();
+  }
+
+  /**
+   * For trials of failures: what is sent, or comes in, is lost as on a cut line, Pings and Pongs
+   * with it, until this is said again. Its end is still told.
+   */
+  lose(lost: { readonly sending: boolean; readonly receiving: boolean }): void {
+    this.#lost = { ...lost };
   }
 
   /** Writes what is queued, then ends the connection. `onClose(null)` follows within a second. */
@@ -157,6 +170,7 @@ export class Connection {
       this.#held.push(body);
       return;
     }
+    if (this.#lost.receiving) return;
     this.#keepAlive?.heard();
     const message = decodeBody(body);
     switch (message.type) {
@@ -192,7 +206,7 @@ export class Connection {
 
   #silent(silenceMs: number): void {
     if (this.#pausedByQueueAt !== null) {
-      const pausedMs = performance.now() - this.#pausedByQueueAt;
+      const pausedMs = this.#settings.stack.nowMs() - this.#pausedByQueueAt;
       if (pausedMs < silenceMs) return;
       const message = `the other side has not read its answers for ${Math.round(pausedMs)} ms`;
       this.destroy(new ConnectionError("overflow", this.remoteAddress, { message }));

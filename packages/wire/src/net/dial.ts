@@ -1,13 +1,14 @@
-import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls, type ConnectionOptions } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
 
 import { decodeBody, encodeFrame } from "../codec/index.ts";
 import { type Hello, PROTOCOL_VERSION } from "../hello.ts";
-import { type Address, parseAddress } from "./address.ts";
+import { parseAddress } from "./address.ts";
 import { ConnectionError } from "./connection-error.ts";
 import { Connection, type ConnectionHandlers } from "./connection.ts";
 import { FramedSocket, QUEUE_MAX_BYTES } from "./framed-socket.ts";
 import type { KeepAliveOptions } from "./keep-alive.ts";
+import type { ByteStream, NetworkStack } from "./network-stack.ts";
+import { systemStack } from "./system-stack.ts";
 
 export interface DialOptions {
   /** `host:port`. */
@@ -24,6 +25,8 @@ export interface DialOptions {
   readonly queueMaxBytes?: number;
   /** Present: TLS with these options. */
   readonly tls?: ConnectionOptions;
+  /** Default: the machine's own. */
+  readonly stack?: NetworkStack;
 }
 
 /** A connection that is being made. */
@@ -53,18 +56,23 @@ export function dial(options: DialOptions): Dialing {
   }
   let settled = false;
   let accepted = false;
-  const socket = openSocket(address, options.tls);
+  const stack = options.stack ?? systemStack;
+  const socket = stack.connect(address, options.tls);
   // Remembered: while a socket that is given up closes, it does not say any more what it was.
   socket.once("connect", () => {
     accepted = true;
   });
-  const framed = greet(socket, options, {
-    resolve: (connection) => {
-      settled = true;
-      resolve(connection);
+  const framed = greet(
+    socket,
+    { ...options, stack },
+    {
+      resolve: (connection) => {
+        settled = true;
+        resolve(connection);
+      },
+      reject,
     },
-    reject,
-  });
+  );
   return {
     connected: promise,
     isAccepted: () => accepted,
@@ -75,28 +83,26 @@ export function dial(options: DialOptions): Dialing {
   };
 }
 
-function openSocket({ host, port }: Address, tls: ConnectionOptions | undefined): Socket {
-  if (tls === undefined) return connectTcp({ host, port });
-  const servername = isIP(host) === 0 ? host : "";
-  return connectTls({ servername, ...tls, host, port });
-}
+/** With the stack decided. */
+type GreetOptions = DialOptions & { readonly stack: NetworkStack };
 
 interface Outcome {
   resolve(connection: Connection): void;
   reject(error: ConnectionError): void;
 }
 
-function greet(socket: Socket, options: DialOptions, outcome: Outcome): FramedSocket {
-  const { address, connectTimeoutMs } = options;
-  const timer = setTimeout(() => {
+function greet(socket: ByteStream, options: GreetOptions, outcome: Outcome): FramedSocket {
+  const { address, connectTimeoutMs, stack } = options;
+  const timer = stack.after(connectTimeoutMs, () => {
     const accepted = !socket.connecting;
     const missing = accepted ? "connected, but no hello" : "no connection";
     const message = `${missing} within ${connectTimeoutMs} ms`;
     framed.destroy(new ConnectionError("timeout", address, { message, accepted }));
-  }, connectTimeoutMs);
+  });
   const framed = new FramedSocket(socket, {
     address,
     queueMaxBytes: options.queueMaxBytes ?? QUEUE_MAX_BYTES,
+    stack,
     handlers: {
       onBody: (body) => {
         const remoteHello = readHello(body, options);
@@ -104,14 +110,14 @@ function greet(socket: Socket, options: DialOptions, outcome: Outcome): FramedSo
           framed.destroy(remoteHello);
           return;
         }
-        clearTimeout(timer);
+        timer.cancel();
         outcome.resolve(startSoon(framed, remoteHello, options));
       },
       onViolation: (error) => framed.destroy(error),
       onBatchEnd: () => undefined,
       onDrain: () => undefined,
       onClose: (error) => {
-        clearTimeout(timer);
+        timer.cancel();
         const message = "the connection closed before the hello";
         outcome.reject(error ?? new ConnectionError("closed", address, { message }));
       },
@@ -123,13 +129,14 @@ function greet(socket: Socket, options: DialOptions, outcome: Outcome): FramedSo
 }
 
 /** Leaves the caller the time to receive the connection before its handlers are called. */
-function startSoon(framed: FramedSocket, remoteHello: Hello, options: DialOptions): Connection {
+function startSoon(framed: FramedSocket, remoteHello: Hello, options: GreetOptions): Connection {
   const connection = new Connection(framed, remoteHello, {
+    stack: options.stack,
     keepAlive: options.keepAlive ?? null,
     readPauseBytes: Infinity,
   });
   framed.pause();
-  setImmediate(() => connection.start(options.handlers));
+  options.stack.soon(() => connection.start(options.handlers));
   return connection;
 }
 

@@ -1,9 +1,8 @@
-import type { Socket } from "node:net";
-
 import { DecodeError, FrameError } from "../errors.ts";
 import { FrameDecoder } from "../frame.ts";
 import { FRAME_BODY_MAX_BYTES, HELLO_BODY_MAX_BYTES } from "../limits.ts";
 import { ConnectionError, connectionErrorFrom } from "./connection-error.ts";
+import type { ByteStream, NetworkStack, StackTimer } from "./network-stack.ts";
 import { OutgoingFrames } from "./outgoing-frames.ts";
 
 /** Default limit of what waits to be written on a connection: two frames of the largest size. */
@@ -30,26 +29,34 @@ export interface FramedSocketHandlers {
 export class FramedSocket {
   readonly address: string;
   handlers: FramedSocketHandlers;
-  readonly #socket: Socket;
+  readonly #socket: ByteStream;
+  readonly #stack: NetworkStack;
   readonly #decoder: FrameDecoder = new FrameDecoder(HELLO_BODY_MAX_BYTES);
   readonly #outgoing: OutgoingFrames = new OutgoingFrames();
   readonly #queueMaxBytes: number;
-  #flushHandle: NodeJS.Immediate | null = null;
-  #lingerTimer: NodeJS.Timeout | null = null;
+  readonly #flushLater = (): void => this.flush();
+  #flushTimer: StackTimer | null = null;
+  #lingerTimer: StackTimer | null = null;
   /** Why it closed, as soon as that is decided. Null: this side wanted it. */
   #error: ConnectionError | null | undefined;
   #state: "open" | "ending" | "closed" = "open";
 
   constructor(
-    socket: Socket,
-    options: { address: string; queueMaxBytes: number; handlers: FramedSocketHandlers },
+    socket: ByteStream,
+    options: {
+      address: string;
+      queueMaxBytes: number;
+      stack: NetworkStack;
+      handlers: FramedSocketHandlers;
+    },
   ) {
     this.#socket = socket;
+    this.#stack = options.stack;
     this.address = options.address;
     this.#queueMaxBytes = options.queueMaxBytes;
     this.handlers = options.handlers;
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    socket.on("data", (chunk) => this.#receive(chunk));
     socket.on("drain", () => this.#drained());
     socket.on("end", () => this.#remoteEnded());
     socket.on("error", (error) => this.#decide(connectionErrorFrom(error, this.address)));
@@ -80,13 +87,13 @@ export class FramedSocket {
       this.destroy(new ConnectionError("overflow", this.address, { message }));
       return;
     }
-    this.#flushHandle ??= setImmediate(() => this.flush());
+    this.#flushTimer ??= this.#stack.soon(this.#flushLater);
   }
 
   /** Writes what is queued now, in one call to the system where it takes it. */
   flush(): void {
-    if (this.#flushHandle !== null) clearImmediate(this.#flushHandle);
-    this.#flushHandle = null;
+    this.#flushTimer?.cancel();
+    this.#flushTimer = null;
     if (this.#state !== "open") return;
     const chunks = this.#outgoing.take();
     if (chunks.length > 1) this.#socket.cork();
@@ -129,7 +136,7 @@ export class FramedSocket {
   }
 
   #linger(): void {
-    this.#lingerTimer ??= setTimeout(() => this.#socket.destroy(), LINGER_MS);
+    this.#lingerTimer ??= this.#stack.after(LINGER_MS, () => this.#socket.destroy());
   }
 
   /** Hands over bodies that came earlier, as if they came now. */
@@ -139,7 +146,7 @@ export class FramedSocket {
     });
   }
 
-  #receive(chunk: Buffer): void {
+  #receive(chunk: Uint8Array): void {
     this.#deliver(() => this.#decoder.push(chunk, (body) => this.#handOver(body)));
   }
 
@@ -175,8 +182,8 @@ export class FramedSocket {
   #closed(): void {
     this.#state = "closed";
     this.#outgoing.clear();
-    if (this.#flushHandle !== null) clearImmediate(this.#flushHandle);
-    if (this.#lingerTimer !== null) clearTimeout(this.#lingerTimer);
+    this.#flushTimer?.cancel();
+    this.#lingerTimer?.cancel();
     this.handlers.onClose(this.#error ?? null);
   }
 }

@@ -1,14 +1,14 @@
-import type { Socket } from "node:net";
-
 import { decodeBody, encodeFrame } from "../codec/index.ts";
 import { type Hello, type HelloRefused, PROTOCOL_VERSION } from "../hello.ts";
 import { formatAddress } from "./address.ts";
 import { ConnectionError } from "./connection-error.ts";
 import { FramedSocket } from "./framed-socket.ts";
+import type { ByteStream, NetworkStack, StackTimer } from "./network-stack.ts";
 
 export interface GreetingOptions {
   readonly helloTimeoutMs: number;
   readonly queueMaxBytes: number;
+  readonly stack: NetworkStack;
   accept(hello: Hello, remoteAddress: string): Hello | HelloRefused | Promise<Hello | HelloRefused>;
   /** The answer has been queued; the socket is the receiver's from here on. */
   onAccepted(socket: FramedSocket, remoteHello: Hello): void;
@@ -19,15 +19,16 @@ export interface GreetingOptions {
 export class Greeting {
   readonly #options: GreetingOptions;
   readonly #socket: FramedSocket;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: StackTimer;
   #state: "waiting" | "judging" | "over" = "waiting";
 
-  constructor(socket: Socket, options: GreetingOptions) {
+  constructor(socket: ByteStream, options: GreetingOptions) {
     this.#options = options;
-    this.#timer = setTimeout(() => this.#timedOut(), options.helloTimeoutMs);
+    this.#timer = options.stack.after(options.helloTimeoutMs, () => this.#timedOut());
     this.#socket = new FramedSocket(socket, {
       address: remoteAddressOf(socket),
       queueMaxBytes: options.queueMaxBytes,
+      stack: options.stack,
       handlers: {
         onBody: (body) => this.#receive(body),
         onViolation: (error) => this.#refuse(HELLO_EXPECTED, error),
@@ -80,7 +81,7 @@ export class Greeting {
       return;
     }
     this.#state = "over";
-    clearTimeout(this.#timer);
+    this.#timer.cancel();
     this.#socket.write(encodeFrame(answer));
     this.#options.onAccepted(this.#socket, hello);
   }
@@ -102,14 +103,14 @@ export class Greeting {
   }
 
   #closed(error: ConnectionError | null): void {
-    clearTimeout(this.#timer);
+    this.#timer.cancel();
     this.#state = "over";
     if (error !== null) this.#options.onRejected(error);
   }
 }
 
 /** `host:port` of the other side; `?` where the socket is closed already. */
-export function remoteAddressOf(socket: Socket): string {
+export function remoteAddressOf(socket: ByteStream): string {
   const { remoteAddress, remotePort } = socket;
   if (remoteAddress === undefined || remotePort === undefined) return "?";
   return formatAddress({ host: remoteAddress, port: remotePort });

@@ -1,3 +1,5 @@
+import type { NetworkStack, StackTimer } from "./network-stack.ts";
+
 /** When to ask whether the other side is alive, and when to give it up. In ms, all above 0. */
 export interface KeepAliveOptions {
   /** A Ping goes out this often, unless one is still unanswered. */
@@ -14,47 +16,57 @@ export interface KeepAliveOptions {
 export class KeepAlive {
   roundTripMs: number | null = null;
   readonly #options: KeepAliveOptions;
+  readonly #stack: NetworkStack;
   readonly #sendPing: (nonce: number) => void;
   readonly #onSilent: () => void;
-  readonly #timer: NodeJS.Timeout;
-  #lastTickAt: number = performance.now();
-  #lastHeardAt: number = performance.now();
+  #timer: StackTimer;
+  #lastTickAt: number;
+  #lastHeardAt: number;
   #nonce = 0;
   #pingSentAt: number | null = null;
   #stopped = false;
 
-  constructor(options: KeepAliveOptions, sendPing: (nonce: number) => void, onSilent: () => void) {
+  constructor(
+    options: KeepAliveOptions,
+    stack: NetworkStack,
+    sendPing: (nonce: number) => void,
+    onSilent: () => void,
+  ) {
     this.#options = options;
+    this.#stack = stack;
+    this.#lastTickAt = stack.nowMs();
+    this.#lastHeardAt = this.#lastTickAt;
     this.#sendPing = sendPing;
     this.#onSilent = onSilent;
-    this.#timer = setInterval(() => this.#tick(), options.intervalMs);
+    this.#timer = stack.after(options.intervalMs, () => this.#tick());
     this.#ping();
   }
 
   /** Something was received. */
   heard(): void {
-    this.#lastHeardAt = performance.now();
+    this.#lastHeardAt = this.#stack.nowMs();
   }
 
   pongReceived(nonce: number): void {
     if (this.#pingSentAt === null || nonce !== this.#nonce) return;
-    this.roundTripMs = performance.now() - this.#pingSentAt;
+    this.roundTripMs = this.#stack.nowMs() - this.#pingSentAt;
     this.#pingSentAt = null;
   }
 
   stop(): void {
     this.#stopped = true;
-    clearInterval(this.#timer);
+    this.#timer.cancel();
   }
 
   #tick(): void {
-    const now = performance.now();
+    this.#timer = this.#stack.after(this.#options.intervalMs, () => this.#tick());
+    const now = this.#stack.nowMs();
     const stalledMs = now - this.#lastTickAt - this.#options.intervalMs;
     if (stalledMs > 0) this.#lastHeardAt = Math.min(now, this.#lastHeardAt + stalledMs);
     this.#lastTickAt = now;
     if (this.#isSilent()) {
       // Two turns: one finishes the present poll, the next has polled every socket again.
-      setImmediate(() => setImmediate(() => this.#giveUpIfSilent()));
+      this.#stack.soon(() => this.#stack.soon(() => this.#giveUpIfSilent()));
     } else {
       this.#ping();
     }
@@ -65,12 +77,12 @@ export class KeepAlive {
   }
 
   #isSilent(): boolean {
-    return performance.now() - this.#lastHeardAt >= this.#options.silenceMs;
+    return this.#stack.nowMs() - this.#lastHeardAt >= this.#options.silenceMs;
   }
 
   #ping(): void {
     if (this.#pingSentAt !== null) return;
-    this.#pingSentAt = performance.now();
+    this.#pingSentAt = this.#stack.nowMs();
     this.#nonce += 1;
     this.#sendPing(this.#nonce);
   }

@@ -1,5 +1,4 @@
-import { createServer as createTcpServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type TlsOptions } from "node:tls";
+import type { TlsOptions } from "node:tls";
 
 import type { Hello, HelloRefused } from "../hello.ts";
 import { type ConnectionError, connectionErrorFrom } from "./connection-error.ts";
@@ -8,6 +7,8 @@ import { type FramedSocket, QUEUE_MAX_BYTES } from "./framed-socket.ts";
 import { Greeting, remoteAddressOf, TOO_MANY_CONNECTIONS } from "./greeting.ts";
 import type { KeepAliveOptions } from "./keep-alive.ts";
 import { ListenError } from "./listen-error.ts";
+import type { ByteStream, NetworkStack, StreamServer } from "./network-stack.ts";
+import { systemStack } from "./system-stack.ts";
 
 /** Sockets over the limit that may exist at once, to be told so. More are closed without a word. */
 const REFUSED_MAX = 32;
@@ -38,6 +39,8 @@ export interface ListenOptions {
   readonly queueMaxBytes?: number;
   /** Present: TLS with these options. */
   readonly tls?: TlsOptions;
+  /** Default: the machine's own. */
+  readonly stack?: NetworkStack;
 }
 
 /** What a hello is answered with. */
@@ -68,10 +71,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 class ListeningPort implements Listener {
   readonly connections: Set<Connection> = new Set();
   readonly #options: ListenOptions;
-  readonly #server: Server;
+  readonly #stack: NetworkStack;
+  readonly #server: StreamServer;
   readonly #settings: ConnectionSettings;
   /** Every socket, from its first moment. */
-  readonly #sockets: Set<Socket> = new Set();
+  readonly #sockets: Set<ByteStream> = new Set();
   readonly #greetings: Set<Greeting> = new Set();
   #refusedCount = 0;
   #closing: Promise<void> | null = null;
@@ -80,14 +84,13 @@ class ListeningPort implements Listener {
   constructor(options: ListenOptions) {
     this.#options = options;
     this.#address = { host: options.host, port: options.port };
+    this.#stack = options.stack ?? systemStack;
     this.#settings = {
+      stack: this.#stack,
       keepAlive: options.keepAlive ?? KEEP_ALIVE,
       readPauseBytes: READ_PAUSE_BYTES,
     };
     this.#server = this.#createServer();
-    this.#server.maxConnections = options.connectionsMax + REFUSED_MAX;
-    // Before the listener that judges by the number of sockets.
-    this.#server.prependListener("connection", (socket) => this.#track(socket));
   }
 
   get host(): string {
@@ -100,16 +103,12 @@ class ListeningPort implements Listener {
 
   async open(): Promise<void> {
     const { host, port } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const onError = (cause: Error): void => reject(new ListenError(cause, { host, port }));
-    this.#server.once("error", onError);
-    this.#server.listen({ host, port, backlog: 511 }, resolve);
-    await promise;
-    this.#server.off("error", onError);
-    // A failed accept (too many open files) concerns one socket: the port stays open.
-    this.#server.on("error", (error) => this.#reject(connectionErrorFrom(error, "accept")));
-    const bound = this.#server.address();
-    if (bound !== null && typeof bound !== "string") this.#address = { host, port: bound.port };
+    try {
+      this.#address = { host, port: await this.#server.listen({ host, port }) };
+    } catch (cause) {
+      if (!(cause instanceof Error)) throw cause;
+      throw new ListenError(cause, { host, port });
+    }
   }
 
   close(): Promise<void> {
@@ -118,12 +117,11 @@ class ListeningPort implements Listener {
   }
 
   async #close(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
+    const closed = this.#server.close();
     for (const connection of this.connections) connection.close();
     for (const greeting of this.#greetings) greeting.abort();
     this.#destroyRest();
-    await promise;
+    await closed;
   }
 
   /** Ends what no Connection will end: refused sockets and unfinished TLS handshakes. */
@@ -132,21 +130,24 @@ class ListeningPort implements Listener {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #createServer(): Server {
-    const { tls, helloTimeoutMs } = this.#options;
-    if (tls === undefined) {
-      return createTcpServer((socket) => this.#admit(socket));
-    }
-    const server = createTlsServer({ handshakeTimeout: helloTimeoutMs, ...tls }, (socket) =>
-      this.#admit(socket),
+  #createServer(): StreamServer {
+    const { tls, helloTimeoutMs, connectionsMax } = this.#options;
+    return this.#stack.createServer(
+      {
+        socketsMax: connectionsMax + REFUSED_MAX,
+        tls: tls === undefined ? undefined : { handshakeTimeout: helloTimeoutMs, ...tls },
+      },
+      {
+        onSocket: (socket) => this.#track(socket),
+        onStream: (stream) => this.#admit(stream),
+        onHandshakeFailed: (error, socket) =>
+          this.#reject(connectionErrorFrom(error, remoteAddressOf(socket))),
+        onAcceptFailed: (error) => this.#reject(connectionErrorFrom(error, "accept")),
+      },
     );
-    server.on("tlsClientError", (error, socket) =>
-      this.#reject(connectionErrorFrom(error, remoteAddressOf(socket))),
-    );
-    return server;
   }
 
-  #track(socket: Socket): void {
+  #track(socket: ByteStream): void {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
   }
@@ -155,10 +156,11 @@ class ListeningPort implements Listener {
     this.#options.onRejected?.(error);
   }
 
-  #admit(socket: Socket): void {
+  #admit(socket: ByteStream): void {
     const greeting = new Greeting(socket, {
       helloTimeoutMs: this.#options.helloTimeoutMs,
       queueMaxBytes: this.#options.queueMaxBytes ?? QUEUE_MAX_BYTES,
+      stack: this.#stack,
       accept: (hello, remoteAddress) => this.#options.accept(hello, remoteAddress),
       onRejected: (error) => this.#reject(error),
       onAccepted: (framed, hello) => {
@@ -175,7 +177,7 @@ class ListeningPort implements Listener {
     }
   }
 
-  #connect(socket: Socket, framed: FramedSocket, hello: Hello): void {
+  #connect(socket: ByteStream, framed: FramedSocket, hello: Hello): void {
     const connection = new Connection(framed, hello, this.#settings);
     this.connections.add(connection);
     socket.once("close", () => {
