@@ -103,7 +103,8 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options });
   } catch (error) {
-    if (error instanceof TypeError && "code" in error) throw new UsageError(error.message);
+    if (error instanceof TypeError && "code" in error)
+      throw new UsageError(error.message.replaceAll("\n", " "));
     throw error;
   }
 }

@@ -67,7 +67,7 @@ class SeedThread {
     };
     const limit = setTimeout(() => {
       this.#onFall(`the run did not end within ${SEED_LIMIT_MS / 1000} s`, null);
-    }, SEED_LIMIT_MS);
+    }, SEED_LIMIT_MS).unref();
     this.#worker.postMessage(job);
     return promise.finally(() => {
       clearTimeout(limit);

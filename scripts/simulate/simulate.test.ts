@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { Campaign, simulate } from "@quorate/node/testing";
+import { parseArguments, UsageError } from "./arguments.ts";
 
 const SCRIPT = join(import.meta.dirname, "..", "simulate.ts");
 
@@ -120,10 +121,14 @@ for (const args of [
   ["--fast"],
   ["stray"],
 ]) {
-  test(`simulate: ${args.join(" ")} is not understood: exit code 2`, async () => {
-    const { stdout, stderr, code } = await run(...args);
-    assert.equal(code, 2);
-    assert.equal(stdout, "");
-    assert.match(stderr, /^error: .+\n {2}try: {2}npm run simulate -- --help\n$/u);
+  test(`simulate: ${args.join(" ")} is not understood`, () => {
+    assert.throws(() => parseArguments(args), UsageError);
   });
 }
+
+test("simulate: what is not understood ends with exit code 2", async () => {
+  const { stdout, stderr, code } = await run("--minutes", "-1");
+  assert.equal(code, 2);
+  assert.equal(stdout, "");
+  assert.match(stderr, /^error: .+\n {2}try: {2}npm run simulate -- --help\n$/u);
+});

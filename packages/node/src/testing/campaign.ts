@@ -36,7 +36,7 @@ export class Campaign {
     this.#seeds++;
     this.#events += eventCount;
     this.#simulatedMs += simulatedMs;
-    this.coverage.merge(coverage);
+    this.coverage.addCounts(coverage);
     if (failure !== null) this.#failures.push({ seed, ...failure });
   }
 

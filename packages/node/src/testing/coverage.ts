@@ -75,8 +75,13 @@ export class Coverage {
     return this.#counts.get(mark) ?? 0;
   }
 
+  /** Adds everything that `other` counted. */
+  merge(other: Coverage): void {
+    this.addCounts(other.toJSON());
+  }
+
   /** Adds what another counted, as its {@link toJSON} says it. */
-  merge(counts: CoverageCounts): void {
+  addCounts(counts: CoverageCounts): void {
     for (const mark of COVERAGE_MARKS) this.add(mark, counts[mark] ?? 0);
   }
 
