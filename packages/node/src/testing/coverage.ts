@@ -56,6 +56,7 @@ export const COVERAGE_MARKS = [
   "clockStalls",
   "longPauses",
   "healsUndisturbed",
+  "deafLeadersReplaced",
 ] as const;
 
 export type CoverageMark = (typeof COVERAGE_MARKS)[number];

@@ -52,7 +52,7 @@ export class SimCluster implements SimWorld {
     this.#plan = plan;
     this.trace = new Trace(this.scheduler, onEvent);
     this.network = new SimNetwork(this.scheduler, random.fork("network"), this, plan.network);
-    this.checker = new ClusterChecker(this.coverage, plan.configuration);
+    this.checker = new ClusterChecker(this.coverage, plan.configuration, plan.raft);
     this.#random = random;
     this.#parts = parts;
     this.#crashRandom = random.fork("crashes");
