@@ -87,7 +87,7 @@ mitTest(
     const group = new RaftGroup(5, { seed, delayMeanUs: 30_000 });
     await group.one("0", 1, true);
     for (let iteration = 0; iteration < 1000; iteration += 1) {
-      const leaders = group.servers.filter((server) => group.submit(server, String(iteration)));
+      const leaders = group.submitToAll(String(iteration));
       await waitALittle(group);
       const leader = leaders.at(-1);
       if (leader !== undefined) group.shutdown(leader);
@@ -112,7 +112,7 @@ mitTest(
       for (let one = 0; one < 4; one += 1) {
         // The original waits for each in a thread; here they are in the log when the fifth is committed.
         const command = String(100 * iteration + one);
-        for (const server of group.servers) group.submit(server, command);
+        group.submitToAll(command);
       }
       placed.push(await group.one(String(iteration), 1, true));
     }
@@ -130,7 +130,7 @@ mitTest(
     await group.one("0", 1, true);
     for (let iteration = 0; iteration < 1000; iteration += 1) {
       if (iteration === 200) group.setLongReordering();
-      const leaders = group.servers.filter((server) => group.submit(server, String(iteration)));
+      const leaders = group.submitToAll(String(iteration));
       const leader = leaders.findLast((server) => group.isConnected(server));
       await waitALittle(group);
       if (leader !== undefined && group.random.chance(0.5)) group.disconnect(leader);

@@ -224,6 +224,11 @@ export class RaftGroup {
     return index > before ? { index, term } : null;
   }
 
+  /** Gives a command to every server; those that took it, believing that they lead. */
+  submitToAll(command: string): number[] {
+    return this.servers.filter((server) => this.submit(server, command) !== null);
+  }
+
   /** How many servers have applied the entry at `index`, and the command in it. */
   committed(index: LogIndex): { count: number; command: string | null } {
     const count = this.servers.filter(
