@@ -35,7 +35,8 @@ export interface SimulationFailure {
   readonly message: string;
   /** The last events, oldest first. */
   readonly lastEvents: readonly string[];
-  readonly cause: unknown;
+  /** Where an exception came from; null for a broken invariant: its events tell more. */
+  readonly stack: string | null;
 }
 
 export interface SimulationResult {
@@ -57,9 +58,8 @@ export async function simulate(
   seed: number,
   options: SimulationOptions = {},
 ): Promise<SimulationResult> {
-  const random = new SeededRandom(`seed ${seed}`);
-  const overrides = options.overrides ?? {};
-  const plan = overridePlan(drawPlan(random.fork("plan"), faultsWithout(overrides)), overrides);
+  const random = randomOf(seed);
+  const plan = planOf(seed, options.overrides);
   const cluster = new SimCluster({
     plan,
     random,
@@ -75,6 +75,16 @@ export async function simulate(
     coverage: cluster.coverage,
     failure,
   };
+}
+
+/** What {@link simulate} does with this seed. */
+export function planOf(seed: number, overrides: PlanOverrides = {}): SimulationPlan {
+  const drawn = drawPlan(randomOf(seed).fork("plan"), faultsWithout(overrides));
+  return overridePlan(drawn, overrides);
+}
+
+function randomOf(seed: number): SeededRandom {
+  return new SeededRandom(`seed ${seed}`);
 }
 
 async function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom): Promise<void> {
@@ -232,9 +242,10 @@ async function catchFailure(
     // Whatever the nodes throw is a finding: a broken assertion of the core as much as a TypeError.
     const lastEvents = cluster.trace.lastEvents();
     if (error instanceof InvariantViolation) {
-      return { invariant: error.invariant, message: error.message, lastEvents, cause: error };
+      return { invariant: error.invariant, message: error.message, lastEvents, stack: null };
     }
+    const stack = error instanceof Error ? (error.stack ?? null) : null;
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return { invariant: "No Exception", message, lastEvents, cause: error };
+    return { invariant: "No Exception", message, lastEvents, stack };
   }
 }
