@@ -43,6 +43,16 @@ export const COVERAGE_MARKS = [
   "leaseReads",
   "disksDamaged",
   "healsUndisturbed",
+  "streamResets",
+  "streamsResumed",
+  "halfOpenLinks",
+  "oneByteReads",
+  "slowReaders",
+  "backPressure",
+  "connectionsRefused",
+  "connectionsDropped",
+  "clientRetries",
+  "sessionsByClientLibrary",
 ] as const;
 
 export type CoverageMark = (typeof COVERAGE_MARKS)[number];
