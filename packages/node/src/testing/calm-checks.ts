@@ -1,3 +1,4 @@
+import { encodeCommand } from "../kv/command-codec.ts";
 import { hasQuorum } from "../raft/index.ts";
 import { requireInvariant } from "./invariant-violation.ts";
 import type { SeededRandom } from "./seeded-random.ts";
@@ -8,6 +9,9 @@ import type { SimulationPlan } from "./simulation-plan.ts";
 const OVERDUE = 4;
 /** What is applied in one go, or while a snapshot is being written. */
 const SLACK_BYTES = 64 * 1024;
+
+const STALL_US = 20_000_000;
+const HAND_OVER_LIMIT_US = 5_000_000;
 
 const DISTURBANCES = 3;
 const CUT_OFF_US = 1_000_000;
@@ -24,6 +28,37 @@ export function checkBoundedLogs(cluster: SimCluster, { snapshots }: SimulationP
       () => `${node.id} keeps ${bytes} bytes above its snapshot; ${limitBytes} are the limit`,
     );
   }
+}
+
+/**
+ * A leader whose disk hangs is missed by nobody until it is too late: in a calm cluster that can do
+ * without it somebody else takes over, and serves writes.
+ */
+export async function stallLeader(cluster: SimCluster): Promise<void> {
+  const stalled = cluster.leader();
+  const view = stalled?.view() ?? null;
+  if (stalled === null || view === null) return;
+  if (!hasQuorum(view.configuration, (id) => id !== stalled.id)) return;
+  cluster.trace.record("disk stall", stalled.id, STALL_US);
+  stalled.disk.trouble.stalledUntilUs = cluster.scheduler.nowUs + STALL_US;
+  let written = 0;
+  let isServed = false;
+  const serves = (): boolean => {
+    const leader = cluster.leader();
+    const value = Buffer.from(`${++written}`);
+    const command = encodeCommand({ kind: "put", key: Buffer.from("stall check"), value });
+    leader?.propose(command, ({ kind }) => {
+      isServed ||= kind === "applied" && leader !== stalled;
+    });
+    return isServed;
+  };
+  requireInvariant(
+    await cluster.runUntil(serves, HAND_OVER_LIMIT_US),
+    "Liveness",
+    () => `the disk of ${stalled.id} hangs, and nobody else serves writes`,
+  );
+  stalled.disk.trouble.end();
+  cluster.coverage.add("stalledLeadersReplaced");
 }
 
 /**

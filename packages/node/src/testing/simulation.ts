@@ -9,7 +9,7 @@ import { SimClient } from "./sim-client.ts";
 import { SimCluster } from "./sim-cluster.ts";
 import { SimOperator } from "./sim-operator.ts";
 import { SimSessionClient } from "./sim-session-client.ts";
-import { checkBoundedLogs, disturb } from "./calm-checks.ts";
+import { checkBoundedLogs, disturb, stallLeader } from "./calm-checks.ts";
 import { allMembers, isVoter } from "../raft/index.ts";
 import type { NodeParts, SimNode } from "./sim-node.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
@@ -17,6 +17,8 @@ import { drawPlan } from "./simulation-plan.ts";
 
 /** How long a healed majority may take to serve a write, and a healed cluster to agree. */
 const LIVENESS_LIMIT_US = 30_000_000;
+
+const AWAKENING_US = 1_000;
 
 export interface SimulationOptions {
   /** Told every event as a line. */
@@ -91,6 +93,9 @@ async function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRand
 
   injector.stop();
   operator?.stop();
+  cluster.calm();
+  // Who was paused does now what it was asked meanwhile: to change the members, perhaps.
+  await cluster.runUntil(() => true, AWAKENING_US);
   healMajority(cluster, random.fork("heal"));
   await requireWrites(cluster, clients);
   for (const client of clients) client.stop();
@@ -104,6 +109,7 @@ async function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRand
   );
   checkBoundedLogs(cluster, plan);
   await disturb(cluster, plan, random.fork("disturb"));
+  if (plan.faults.has("diskStall")) await stallLeader(cluster);
 }
 
 function startSessions(
@@ -150,7 +156,6 @@ function startClients(
  * their disks do not help.
  */
 function healMajority(cluster: SimCluster, random: SeededRandom): void {
-  cluster.calm();
   const up = new Set(cluster.nodes);
   for (const node of random.shuffle(cluster.nodes)) {
     up.delete(node);

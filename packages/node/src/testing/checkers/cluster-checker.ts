@@ -255,6 +255,7 @@ export class ClusterChecker {
 
   #leaderDeposed(node: NodeId, view: RaftView): void {
     this.#coverage.add("leadersDeposed");
+    if (view.isStalled) this.#coverage.add("stalledLeadersDeposed");
     const isRemoved = !isVoter(view.configuration, node);
     if (isRemoved && view.configurationIndex <= view.commitIndex) {
       this.#coverage.add("leadersRemoved");
