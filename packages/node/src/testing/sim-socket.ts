@@ -16,11 +16,15 @@ export interface SocketNetwork {
   carry(from: SimSocket, bytes: Uint8Array | null): void;
   /** The other side's bytes were read: there is room for more. */
   wasRead(by: SimSocket, count: number): void;
+  /** A sender has to wait until the other side reads. */
+  backedUp(): void;
   /** `socket` is closed here; `isAbrupt`: the other side is told so by a reset. */
   closed(socket: SimSocket, isAbrupt: boolean): void;
-  /** How long the next read lets wait, and how many of the `available` bytes it gives. */
+  /** How long the next read lets wait, and how many bytes it gives at most. */
   readDelayUs(socket: SimSocket): number;
-  readCount(socket: SimSocket, available: number): number;
+  readMaxBytes(socket: SimSocket): number;
+  /** How many of so many bytes come in one piece. */
+  pieceOf(count: number): number;
   /** Calls `fn` in the socket's process. */
   schedule(socket: SimSocket, delayUs: number, fn: () => void): void;
 }
@@ -194,7 +198,10 @@ export class SimSocket implements ByteStream {
     const { windowBytes, segmentMaxBytes } = this.#network;
     while (this.#pending.length > 0) {
       const room = windowBytes - this.unreadByPeer;
-      if (room <= 0) return;
+      if (room <= 0) {
+        this.#network.backedUp();
+        return;
+      }
       const bytes = this.#pending.take(Math.min(room, segmentMaxBytes));
       this.unreadByPeer += bytes.length;
       this.#network.carry(this, bytes);
@@ -228,10 +235,8 @@ export class SimSocket implements ByteStream {
 
   #read(): void {
     if (this.#received.length > 0) {
-      const available = Math.min(READ_MAX_BYTES, this.#received.length);
-      const chunk = this.#received.take(this.#network.readCount(this, available));
-      this.#network.wasRead(this, chunk.length);
-      for (const listener of this.#listeners.data) listener(chunk);
+      const most = this.#network.readMaxBytes(this);
+      this.#readPieces(Math.min(READ_MAX_BYTES, most, this.#received.length));
     } else {
       this.#isEndTold = true;
       this.#tell("end");
@@ -239,6 +244,16 @@ export class SimSocket implements ByteStream {
       this.#closeWhenBothEnded();
     }
     this.#readSoon();
+  }
+
+  /** In one turn, as the system does it while there is more. */
+  #readPieces(count: number): void {
+    for (let left = count; left > 0 && this.#canRead();) {
+      const chunk = this.#received.take(this.#network.pieceOf(left));
+      left -= chunk.length;
+      this.#network.wasRead(this, chunk.length);
+      for (const listener of this.#listeners.data) listener(chunk);
+    }
   }
 
   #closeWhenBothEnded(): void {

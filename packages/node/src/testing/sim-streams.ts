@@ -6,6 +6,7 @@ import type { SimScheduler } from "./sim-scheduler.ts";
 import type { SocketNetwork } from "./sim-socket.ts";
 import { SimSocket } from "./sim-socket.ts";
 import type { StreamFaults } from "./stream-faults.ts";
+import { CALM_STREAMS } from "./stream-faults.ts";
 import type { Trace } from "./trace.ts";
 
 /** How long lost packets wait to be sent again, at most. */
@@ -171,6 +172,12 @@ export class SimStreams implements SocketNetwork {
     }
   }
 
+  /** Ends all faults. Who believes in a connection that is none goes on to until it notices. */
+  calm(): void {
+    this.faults = CALM_STREAMS;
+    this.unblockAll();
+  }
+
   /** A connection picked at random falls silent, both ways or one; false: there is none. */
   deaden(): boolean {
     const open = [...this.#pipes].filter(([socket, pipe]) => !socket.destroyed && !pipe.isDead);
@@ -223,6 +230,10 @@ export class SimStreams implements SocketNetwork {
     else own.peer.roomMade(count);
   }
 
+  backedUp(): void {
+    this.#coverage.add("backPressure");
+  }
+
   closed(socket: SimSocket, isAbrupt: boolean): void {
     const pipe = this.#pipes.get(socket);
     this.#host(socket.name).sockets.delete(socket);
@@ -236,16 +247,18 @@ export class SimStreams implements SocketNetwork {
     return isSlow ? this.#random.exponential(SLOW_READ_MEAN_US) : 0;
   }
 
-  readCount(socket: SimSocket, available: number): number {
-    if (socket.isSlow && this.faults.slowReaderChance > 0) {
-      return Math.min(available, 1 + this.#random.below(SLOW_READ_BYTES));
-    }
-    if (available === 1 || !this.#random.chance(this.faults.oddReadChance)) return available;
+  readMaxBytes(socket: SimSocket): number {
+    const isSlow = socket.isSlow && this.faults.slowReaderChance > 0;
+    return isSlow ? 1 + this.#random.below(SLOW_READ_BYTES) : Infinity;
+  }
+
+  pieceOf(count: number): number {
+    if (count === 1 || !this.#random.chance(this.faults.oddReadChance)) return count;
     if (this.#random.chance(0.5)) {
       this.#coverage.add("oneByteReads");
       return 1;
     }
-    return 1 + this.#random.below(Math.min(available, 40));
+    return 1 + this.#random.below(Math.min(count, 40));
   }
 
   schedule(socket: SimSocket, delayUs: number, fn: () => void): void {
