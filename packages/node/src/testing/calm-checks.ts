@@ -16,6 +16,8 @@ const HAND_OVER_LIMIT_US = 5_000_000;
 const DISTURBANCES = 3;
 const CUT_OFF_US = 1_000_000;
 const BACK_US = 600_000;
+/** How long a leader that hears nobody may keep the others from electing one that does. */
+const DEAF_LIMIT_US = 30_000_000;
 
 /** Bounded Log (Raft §7): what a calm server keeps above its snapshot is bounded by its limit. */
 export function checkBoundedLogs(cluster: SimCluster, { snapshots }: SimulationPlan): void {
@@ -100,4 +102,29 @@ export async function disturb(
     );
     cluster.coverage.add("healsUndisturbed");
   }
+}
+
+/**
+ * Liveness where one way is cut (Diss. §6.2): a leader that is heard and hears nobody must stop, or
+ * the others stay loyal to it for ever, and nothing is committed any more.
+ */
+export async function deafen(cluster: SimCluster): Promise<void> {
+  const deaf = cluster.leader();
+  const before = deaf?.view() ?? null;
+  if (deaf === null || before === null) return;
+  if (!hasQuorum(before.configuration, (id) => id !== deaf.id)) return;
+  const others = cluster.nodes.filter((node) => node !== deaf);
+  cluster.trace.record("deafen", deaf.id, 0);
+  cluster.block(others, [deaf]);
+  const isReplaced = await cluster.runUntil(() => {
+    const leader = cluster.leader();
+    return leader !== null && leader !== deaf;
+  }, DEAF_LIMIT_US);
+  requireInvariant(
+    isReplaced,
+    "Liveness",
+    () => `${deaf.id}, which leads and hears nobody, is not replaced`,
+  );
+  cluster.unblock(others, [deaf]);
+  cluster.coverage.add("deafLeadersReplaced");
 }

@@ -61,7 +61,7 @@ export class SimCluster implements SimWorld {
       plan.streams === null
         ? null
         : new SimStreams(this.scheduler, random.fork("streams"), this, plan.streams);
-    this.checker = new ClusterChecker(this.coverage, plan.configuration);
+    this.checker = new ClusterChecker(this.coverage, plan.configuration, plan.raft);
     this.#random = random;
     this.#parts = parts;
     this.#crashRandom = random.fork("crashes");

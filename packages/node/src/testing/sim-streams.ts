@@ -166,7 +166,7 @@ export class SimStreams implements SocketNetwork {
   }
 
   unblockAll(): void {
-    for (const way of [...this.#blocked]) {
+    for (const way of this.#blocked) {
       const [from = "", to = ""] = way.split(">");
       this.unblock(from, to);
     }

@@ -10,12 +10,12 @@ import { SimCluster } from "./sim-cluster.ts";
 import { StreamInjector } from "./stream-injector.ts";
 import { SimOperator } from "./sim-operator.ts";
 import { SimSessionClient } from "./sim-session-client.ts";
-import { checkBoundedLogs, disturb, stallLeader } from "./calm-checks.ts";
+import { checkBoundedLogs, deafen, disturb, stallLeader } from "./calm-checks.ts";
 import { allMembers, isVoter } from "../raft/index.ts";
 import type { NodeParts, SimNode } from "./sim-node.ts";
 import type { CreateClient } from "./sim-library-client.ts";
 import { SimLibraryClient } from "./sim-library-client.ts";
-import type { Fabric, SimulationPlan } from "./simulation-plan.ts";
+import type { SimulationPlan } from "./simulation-plan.ts";
 import { drawPlan } from "./simulation-plan.ts";
 
 /** How long a healed majority may take to serve a write, and a healed cluster to agree. */
@@ -30,8 +30,6 @@ export interface SimulationOptions {
   readonly parts?: NodeParts;
   /** What is made smaller than the seed says. */
   readonly overrides?: PlanOverrides;
-  /** What carries the messages, whatever the seed says. */
-  readonly fabric?: Fabric;
 }
 
 /** The first guarantee that broke, and what happened before. */
@@ -40,7 +38,8 @@ export interface SimulationFailure {
   readonly message: string;
   /** The last events, oldest first. */
   readonly lastEvents: readonly string[];
-  readonly cause: unknown;
+  /** Where an exception came from; null for a broken invariant: its events tell more. */
+  readonly stack: string | null;
 }
 
 export interface SimulationResult {
@@ -62,12 +61,8 @@ export async function simulate(
   seed: number,
   options: SimulationOptions = {},
 ): Promise<SimulationResult> {
-  const random = new SeededRandom(`seed ${seed}`);
-  const overrides = options.overrides ?? {};
-  const plan = overridePlan(
-    drawPlan(random.fork("plan"), faultsWithout(overrides), options.fabric),
-    overrides,
-  );
+  const random = randomOf(seed);
+  const plan = planOf(seed, options.overrides);
   const cluster = new SimCluster({
     plan,
     random,
@@ -85,6 +80,17 @@ export async function simulate(
     coverage: cluster.coverage,
     failure,
   };
+}
+
+/** What {@link simulate} does with this seed. */
+export function planOf(seed: number, overrides: PlanOverrides = {}): SimulationPlan {
+  const random = randomOf(seed).fork("plan");
+  const drawn = drawPlan(random, faultsWithout(overrides), overrides.fabric);
+  return overridePlan(drawn, overrides);
+}
+
+function randomOf(seed: number): SeededRandom {
+  return new SeededRandom(`seed ${seed}`);
 }
 
 /** Each asks every node for its status, again and again, while there is no leader. */
@@ -154,6 +160,7 @@ async function run(
   checkBoundedLogs(cluster, plan);
   await requireNoHalfOpen(cluster);
   await disturb(cluster, plan, random.fork("disturb"));
+  await deafen(cluster);
   if (plan.faults.has("diskStall")) await stallLeader(cluster);
 }
 
@@ -323,9 +330,10 @@ async function catchFailure(
     // Whatever the nodes throw is a finding: a broken assertion of the core as much as a TypeError.
     const lastEvents = cluster.trace.lastEvents();
     if (error instanceof InvariantViolation) {
-      return { invariant: error.invariant, message: error.message, lastEvents, cause: error };
+      return { invariant: error.invariant, message: error.message, lastEvents, stack: null };
     }
+    const stack = error instanceof Error ? (error.stack ?? null) : null;
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return { invariant: "No Exception", message, lastEvents, cause: error };
+    return { invariant: "No Exception", message, lastEvents, stack };
   }
 }
