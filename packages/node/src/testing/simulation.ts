@@ -10,7 +10,7 @@ import { SimCluster } from "./sim-cluster.ts";
 import { StreamInjector } from "./stream-injector.ts";
 import { SimOperator } from "./sim-operator.ts";
 import { SimSessionClient } from "./sim-session-client.ts";
-import { checkBoundedLogs, deafen, disturb, stallLeader } from "./calm-checks.ts";
+import { checkBoundedLogs, deafen, disturb, handOver, stallLeader } from "./calm-checks.ts";
 import { allMembers, isVoter } from "../raft/index.ts";
 import type { NodeParts, SimNode } from "./sim-node.ts";
 import type { CreateClient } from "./sim-library-client.ts";
@@ -160,6 +160,7 @@ async function run(
   checkBoundedLogs(cluster, plan);
   await requireNoHalfOpen(cluster);
   await disturb(cluster, plan, random.fork("disturb"));
+  await handOver(cluster, plan, random.fork("hand over"));
   await deafen(cluster);
   if (plan.faults.has("diskStall")) await stallLeader(cluster);
 }
