@@ -13,10 +13,12 @@ Runs the test files whose path contains one of the given parts; without parts, a
   --system        only the system tests
   --long          the long form of those that have one: minutes, for figures to quote
   --name <text>   only tests whose title matches this regular expression
+  --update        scenarios: what they print becomes what is expected; read the diff
   --help          this text
 
   npm test -- raft              the tests below a folder named raft, or of a file named so
   npm test -- --unit --name "§5.4"
+  npm test -- --update scenarios
 `;
 
 /** Real processes and timing: alone on the machine, or they measure each other. */
@@ -79,6 +81,7 @@ async function main(): Promise<number> {
       unit: { type: "boolean", default: false },
       system: { type: "boolean", default: false },
       long: { type: "boolean", default: false },
+      update: { type: "boolean", default: false },
       name: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -89,6 +92,7 @@ async function main(): Promise<number> {
   }
   // Read by the tests, which are processes of their own.
   if (values.long) process.env["QUORATE_LONG_TESTS"] = "1";
+  if (values.update) process.env["QUORATE_UPDATE_EXPECTED"] = "1";
   const system = await filesOf([SYSTEM], positionals);
   const unit = (await filesOf(EVERY, positionals)).filter((file) => !system.includes(file));
   const [unitFiles, systemFiles] = [values.system ? [] : unit, values.unit ? [] : system];

@@ -10,6 +10,8 @@ import type {
 
 import type { NodeHealth, NodeObservation } from "./node-health.ts";
 import { healthOf, noteOf, statusOf } from "./node-health.ts";
+import type { LineCut } from "./line-cuts.ts";
+import { cutsIn, sidesOf } from "./line-cuts.ts";
 
 /** One row of the status table. What an unreachable node would say is null. */
 export interface NodeReport extends NodeObservation {
@@ -26,6 +28,8 @@ export interface NodeReport extends NodeObservation {
   /** What it is to the cluster as the leader says; null: no member, or nobody says. */
   readonly memberRole: MemberRole | null;
   readonly note: string;
+  /** Nodes that it was cut off from, in either direction or both. */
+  readonly cutFrom: readonly NodeId[];
 }
 
 export type ClusterHealth = "healthy" | "degraded" | "noLeader" | "noQuorum" | "unreachable";
@@ -43,6 +47,10 @@ export interface ClusterReport {
   readonly size: number;
   readonly up: number;
   readonly quorum: number;
+  /** Of the voters that answer, those on the side that has most of them: all but where lines are cut. */
+  readonly together: number;
+  /** Lines that were cut on purpose. */
+  readonly cuts: readonly LineCut[];
   /** How many more nodes may fail with the cluster going on: negative without a quorum. */
   readonly lossesSafe: number;
 }
@@ -57,15 +65,27 @@ const NO_FIGURES = {
   leaderId: null,
 } as const;
 
-function reportNode(
-  node: NodeObservation,
-  leader: NodeStatus | null,
-  highestCommit: LogIndex,
-): NodeReport {
+/** What all nodes together tell of each. */
+interface Whole {
+  readonly leader: NodeStatus | null;
+  readonly highestCommit: LogIndex;
+  readonly cuts: readonly LineCut[];
+  /** Nodes on a side that is too small to commit. */
+  readonly minority: ReadonlySet<NodeId>;
+}
+
+function reportNode(node: NodeObservation, whole: Whole): NodeReport {
+  const { leader, highestCommit } = whole;
   const status = statusOf(node);
-  const health = healthOf(node, leader);
+  const health = healthAmong(node, whole);
   const member = leader?.members.find(({ id }) => id === node.id);
-  const known = { health, memberRole: member?.role ?? null, note: noteOf(node, health, leader) };
+  const cutFrom = cutFromOf(node.id, whole.cuts);
+  const words = [
+    noteOf(node, health, leader),
+    cutFrom.length > 0 ? `cut off from ${cutFrom.join(" ")}` : "",
+  ];
+  const note = words.filter((text) => text !== "").join("; ");
+  const known = { health, memberRole: member?.role ?? null, note, cutFrom };
   if (status === null) return { ...node, ...NO_FIGURES, ...known };
   return {
     ...node,
@@ -80,6 +100,18 @@ function reportNode(
   };
 }
 
+const CUT_TELLS_MORE: ReadonlySet<NodeHealth> = new Set(["ok", "no leader", "stale leader"]);
+
+function healthAmong(node: NodeObservation, { leader, minority }: Whole): NodeHealth {
+  const health = healthOf(node, leader);
+  return minority.has(node.id) && CUT_TELLS_MORE.has(health) ? "minority" : health;
+}
+
+function cutFromOf(id: NodeId, cuts: readonly LineCut[]): NodeId[] {
+  const others = cuts.flatMap(({ from, to }) => (from === id ? [to] : to === id ? [from] : []));
+  return [...new Set(others)].toSorted((a, b) => a.localeCompare(b, "en", { numeric: true }));
+}
+
 function newestLeader(statuses: readonly NodeStatus[]): NodeStatus | null {
   const leaders = statuses.filter((status) => status.role === "leader");
   return leaders.toSorted((left, right) => right.currentTerm - left.currentTerm)[0] ?? null;
@@ -88,10 +120,15 @@ function newestLeader(statuses: readonly NodeStatus[]): NodeStatus | null {
 function clusterHealth(
   statuses: readonly NodeStatus[],
   leader: NodeStatus | null,
-  counts: { readonly size: number; readonly up: number; readonly quorum: number },
+  counts: {
+    readonly size: number;
+    readonly up: number;
+    readonly quorum: number;
+    readonly together: number;
+  },
 ): ClusterHealth {
   if (statuses.length === 0) return "unreachable";
-  if (counts.up < counts.quorum) return "noQuorum";
+  if (counts.together < counts.quorum) return "noQuorum";
   if (leader === null) return "noLeader";
   const byId = new Map(statuses.map((status) => [status.nodeId, status]));
   // Learners count too: whoever is a member is missed when it does not answer.
@@ -100,7 +137,8 @@ function clusterHealth(
     return status?.leaderId === leader.nodeId && status.currentTerm === leader.currentTerm;
   });
   const isSound = statuses.every((status) => status.storageState === "ok");
-  return counts.up === counts.size && agreed && isSound ? "healthy" : "degraded";
+  const isWhole = statuses.every((status) => status.faults.length === 0);
+  return counts.up === counts.size && agreed && isSound && isWhole ? "healthy" : "degraded";
 }
 
 /** Puts the answers of the nodes together: every word comes from them, none from a plan. */
@@ -112,20 +150,28 @@ export function reportCluster(observations: readonly NodeObservation[]): Cluster
   const voters = members?.filter(({ role }) => role === "voter").map((member) => member.id);
   const voterIds = new Set(voters ?? observations.map((node) => node.id));
   const size = voterIds.size;
-  const up = statuses.filter((status) => voterIds.has(status.nodeId)).length;
+  const upIds = statuses.map(({ nodeId }) => nodeId).filter((id) => voterIds.has(id));
+  const up = upIds.length;
   const quorum = Math.floor(size / 2) + 1;
+  const cuts = cutsIn(statuses);
+  const sides = sidesOf(upIds, cuts);
+  const together = sides[0]?.length ?? 0;
+  const small = cuts.length === 0 ? [] : sides.filter((side) => side.length < quorum);
   const highestCommit = Math.max(0, ...statuses.map((status) => status.commitIndex));
-  const nodes = observations.map((node) => reportNode(node, leader, highestCommit));
+  const whole = { leader, highestCommit, cuts, minority: new Set(small.flat()) };
+  const nodes = observations.map((node) => reportNode(node, whole));
   return {
     clusterId: newest?.clusterId ?? null,
-    health: clusterHealth(statuses, leader, { size, up, quorum }),
+    health: clusterHealth(statuses, leader, { size, up, quorum, together }),
     nodes,
     leader: nodes.find((node) => node.id === leader?.nodeId) ?? null,
     term: newest?.currentTerm ?? null,
     size,
     up,
     quorum,
-    lossesSafe: up - quorum,
+    together,
+    cuts,
+    lossesSafe: together - quorum,
   };
 }
 

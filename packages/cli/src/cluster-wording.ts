@@ -1,28 +1,40 @@
 import type { ClusterReport, NodeReport } from "./cluster-report.ts";
+import { describeCuts } from "./line-cuts.ts";
 import type { NodeHealth } from "./node-health.ts";
 
 /** `2/3 up; no more loss is safe`. */
 export function describeMargin(report: ClusterReport): string {
-  const { up, size, quorum, lossesSafe } = report;
-  if (lossesSafe < 0) return `${up}/${size} up, ${quorum} are needed: no quorum`;
-  if (lossesSafe === 0) return `${up}/${size} up; no more loss is safe`;
-  if (lossesSafe === 1) return `${up}/${size} up; one more loss is safe`;
-  return `${up}/${size} up; ${lossesSafe} more losses are safe`;
+  const { up, size, quorum, lossesSafe, together } = report;
+  const there = together < up ? `${up}/${size} up, ${together} on one side` : `${up}/${size} up`;
+  if (lossesSafe < 0) return `${there}, ${quorum} are needed: no quorum`;
+  if (lossesSafe === 0) return `${there}; no more loss is safe`;
+  if (lossesSafe === 1) return `${there}; one more loss is safe`;
+  return `${there}; ${lossesSafe} more losses are safe`;
+}
+
+/** ` Partitioned: {n1} | {n2 n3}.`, or nothing where no line is cut. */
+function describePartition({ cuts, nodes }: ClusterReport): string {
+  if (cuts.length === 0) return "";
+  const ids = nodes.filter((node) => node.memberRole !== null || node.role !== null);
+  return ` Partitioned: ${describeCuts(
+    ids.map(({ id }) => id),
+    cuts,
+  )}.`;
 }
 
 /** One sentence on the cluster's health, with the sign that also says it without colour. */
 export function describeHealth(report: ClusterReport): { sign: "✓" | "!" | "✗"; text: string } {
-  const margin = describeMargin(report);
+  const margin = `${describeMargin(report)}.${describePartition(report)}`;
   const led = `leader ${report.leader?.id ?? "-"}, term ${report.term ?? "-"}`;
   switch (report.health) {
     case "healthy":
-      return { sign: "✓", text: `healthy: ${led}. ${margin}.` };
+      return { sign: "✓", text: `healthy: ${led}. ${margin}` };
     case "degraded":
-      return { sign: "!", text: `degraded: ${led}. ${margin}.` };
+      return { sign: "!", text: `degraded: ${led}. ${margin}` };
     case "noLeader":
-      return { sign: "!", text: `no leader: an election is under way. ${margin}.` };
+      return { sign: "!", text: `no leader: an election is under way. ${margin}` };
     case "noQuorum":
-      return { sign: "✗", text: `nothing can be committed: ${margin}.` };
+      return { sign: "✗", text: `nothing can be committed: ${margin}` };
     case "unreachable":
       return { sign: "✗", text: "no node answers." };
   }
@@ -38,6 +50,7 @@ export function repairCommands(nodes: readonly NodeReport[]): string[] {
     ...(down.length > 0 ? [`quorate start ${down.join(" ")}`] : []),
     ...lost.map((id) => `quorate member replace ${id}`),
     ...(paused.length > 0 ? [`quorate resume ${paused.join(" ")}`] : []),
+    ...(nodes.some((node) => node.cutFrom.length > 0) ? ["quorate heal"] : []),
   ];
 }
 

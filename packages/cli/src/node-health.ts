@@ -25,7 +25,7 @@ export interface NodeObservation {
 }
 
 /**
- * `stale leader`: calls itself leader in an older term than another node's. `retired`: a member no
+ * `minority`: its lines are cut, and too few nodes are on its side for a majority. `stale leader`: calls itself leader in an older term than another node's. `retired`: a member no
  * more, and it knows. `refused`: others do not talk to it, because its data is not what it was.
  * `lost data`: it ran, and its data is gone: it cannot come back by its name.
  */
@@ -33,6 +33,7 @@ export type NodeHealth =
   | "ok"
   | "no leader"
   | "stale leader"
+  | "minority"
   | "down"
   | "paused"
   | "silent"
@@ -100,6 +101,8 @@ export function noteOf(
       return node.answer.kind === "unreachable" ? node.answer.detail : "";
     case "stale leader":
       return "old term: cannot commit";
+    case "minority":
+      return statusOf(node)?.role === "leader" ? "cannot commit" : "";
     case "no leader":
       return statusOf(node)?.role === "follower" ? "hears no leader" : "asks for votes";
     case "ok":

@@ -31,6 +31,7 @@ const REFUSED_FOR_GOOD: ReadonlySet<string> = new Set([
   "quorumAtRisk",
   "storageFull",
   "notMember",
+  "faultsNotAllowed",
 ]);
 
 /** Codes of conditions that the sender set and that do not hold. */
@@ -45,6 +46,7 @@ const REMEDIES: Readonly<Record<string, readonly string[]>> = {
   quorumAtRisk: ["quorate status", "repeat with --force"],
   tooStale: ["quorate get <key>   (linearizable)"],
   storageFull: ["quorate status", "df -h"],
+  faultsNotAllowed: ["start the nodes with --allow-faults", "quorate up (a local cluster)"],
 };
 
 /** Which row of the exit codes a failed request belongs to. */

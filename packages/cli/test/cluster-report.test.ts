@@ -64,6 +64,9 @@ function status(nodeId: string, facts: Partial<NodeStatus>): NodeStatus {
     storageState: "ok",
     retired: false,
     sessions: 0,
+    stateHash: "",
+    faultsAllowed: false,
+    faults: [],
     ...facts,
   };
 }

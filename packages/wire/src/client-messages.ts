@@ -96,6 +96,30 @@ export interface ChangeMembersRequest {
   readonly dryRun: boolean;
 }
 
+/** What a node does to its messages with one peer, so that a cut or slow line can be tried out. */
+export interface LinkFault {
+  readonly peer: NodeId;
+  /** `to`: messages that the node sends to the peer. `from`: those that it receives of it. */
+  readonly direction: "to" | "from";
+  /** Part of them that is lost, 0 to 1. At 1 the line is cut: no new connection comes about. */
+  readonly dropRate: number;
+  /** What is not lost comes later by this, in ms. */
+  readonly delayMs: number;
+}
+
+/**
+ * Puts `rules` in the place of all faults of the node's lines; none of them: all is well again.
+ * Only a node that was started with `--allow-faults` does so.
+ */
+export interface SetFaultsRequest {
+  readonly type: "SetFaults";
+  readonly requestId: RequestId;
+  /** At most one for each peer and direction. */
+  readonly rules: readonly LinkFault[];
+  /** The rules end by themselves after this: above 0 and at most `FAULTS_TTL_MAX_MS`. */
+  readonly ttlMs: number;
+}
+
 export interface StatusRequest {
   readonly type: "Status";
   readonly requestId: RequestId;
@@ -139,6 +163,7 @@ export type ClientRequest =
   | KeepSessionRequest
   | CloseSessionRequest
   | ChangeMembersRequest
+  | SetFaultsRequest
   | SubscribeRequest
   | CancelRequest;
 
@@ -216,6 +241,15 @@ export interface ChangeMembersReply {
   readonly steps: readonly string[];
 }
 
+/** The faults of the node's lines are these now. */
+export interface SetFaultsReply {
+  readonly type: "SetFaultsReply";
+  readonly requestId: RequestId;
+  readonly rules: readonly LinkFault[];
+  /** They end by themselves after this; 0 where there are none. */
+  readonly ttlMs: number;
+}
+
 export const REQUEST_ERROR_CODES = [
   "notLeader",
   "noLeader",
@@ -237,6 +271,7 @@ export const REQUEST_ERROR_CODES = [
   "quorumAtRisk",
   "storageFull",
   "notMember",
+  "faultsNotAllowed",
 ] as const;
 export type RequestErrorCode = (typeof REQUEST_ERROR_CODES)[number];
 
@@ -356,6 +391,12 @@ export interface NodeStatus {
   readonly retired: boolean;
   /** Sessions that are open in the store. */
   readonly sessions: number;
+  /** Of the store at `lastApplied`: equal on all nodes that have applied as much; "": not told. */
+  readonly stateHash: string;
+  /** Whether the node obeys {@link SetFaultsRequest}. */
+  readonly faultsAllowed: boolean;
+  /** Faults that were set on its lines. */
+  readonly faults: readonly LinkFault[];
 }
 
 export const NODE_EVENT_KINDS = [
@@ -450,6 +491,7 @@ export type ClientReply =
   | MoveLeaderReply
   | SessionReply
   | ChangeMembersReply
+  | SetFaultsReply
   | ErrorReply
   | StreamMessage;
 

@@ -19,6 +19,9 @@ export const ENTRY_DATA_MAX_BYTES: number = KEY_MAX_BYTES + VALUE_MAX_BYTES + 10
 /** Entries in one AppendEntries stop here (one entry always fits); well below a frame. */
 export const APPEND_ENTRIES_MAX_BYTES: number = 2 * 1024 * 1024;
 
+/** Longest time that faults of a node's lines last, in ms. */
+export const FAULTS_TTL_MAX_MS: number = 24 * 60 * 60 * 1000;
+
 /** Deepest nesting of arrays and maps in a frame. */
 export const NESTING_MAX_DEPTH = 16;
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type {
   Configuration,
   EntryKind,
+  LinkFault,
   LogEntry,
   MembersChange,
   MessageOf,
@@ -124,6 +125,13 @@ export const configuration: fc.Arbitrary<Configuration> = fc
     ({ voters, learners, retired }) => !retired.some((id) => [...voters, ...learners].includes(id)),
   );
 
+const linkFault: fc.Arbitrary<LinkFault> = record({
+  peer: identifier,
+  direction: fc.constantFrom("to", "from"),
+  dropRate: fc.double({ min: 0, max: 1, noNaN: true }),
+  delayMs: measure,
+});
+
 const NODE_STATUS: Shape<NodeStatus> = {
   clusterId: identifier,
   nodeId: identifier,
@@ -199,6 +207,9 @@ const NODE_STATUS: Shape<NodeStatus> = {
   storageState: fc.constantFrom("ok", "stalled", "full"),
   retired: fc.boolean(),
   sessions: integer,
+  stateHash: fc.stringMatching(/^[0-9a-f]{0,16}$/u),
+  faultsAllowed: fc.boolean(),
+  faults: fc.array(linkFault, { maxLength: 3 }),
 };
 
 /** Every field of a status. */
@@ -368,6 +379,11 @@ export const messagesByType: { readonly [T in MessageType]: fc.Arbitrary<Message
     force: fc.boolean(),
     dryRun: fc.boolean(),
   }),
+  SetFaults: message("SetFaults", {
+    requestId: integer,
+    rules: fc.array(linkFault, { maxLength: 4 }),
+    ttlMs: measure,
+  }),
   Status: message("Status", { requestId: integer }),
   MoveLeader: message("MoveLeader", { requestId: integer, target: orNull(identifier) }),
   Subscribe: message("Subscribe", {
@@ -413,6 +429,11 @@ export const messagesByType: { readonly [T in MessageType]: fc.Arbitrary<Message
     requestId: integer,
     configurationIndex: integer,
     steps: fc.array(prose, { maxLength: 4 }),
+  }),
+  SetFaultsReply: message("SetFaultsReply", {
+    requestId: integer,
+    rules: fc.array(linkFault, { maxLength: 4 }),
+    ttlMs: measure,
   }),
   ErrorReply: message("ErrorReply", {
     requestId: integer,

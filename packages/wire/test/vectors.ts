@@ -48,6 +48,9 @@ const LATER_STATUS = {
   storageState: "ok",
   retired: false,
   sessions: 0,
+  stateHash: "",
+  faultsAllowed: false,
+  faults: [],
 } as const;
 const LATER_PEER = {
   snapshotOffset: null,

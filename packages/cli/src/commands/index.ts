@@ -9,6 +9,7 @@ import { addKillCommand } from "./kill.ts";
 import { addLogsCommand } from "./logs.ts";
 import { addMemberCommand } from "./member.ts";
 import { addMoveLeaderCommand } from "./move-leader.ts";
+import { addHealCommand, addPartitionCommand } from "./partition.ts";
 import { addPauseCommand, addResumeCommand } from "./pause.ts";
 import { addPsCommand } from "./ps.ts";
 import { addPutCommand } from "./put.ts";
@@ -34,6 +35,8 @@ export function addAllCommands(line: CommandLine): void {
   addRestartCommand(line);
   addPauseCommand(line);
   addResumeCommand(line);
+  addPartitionCommand(line);
+  addHealCommand(line);
   addAddNodeCommand(line);
   addRemoveNodeCommand(line);
   addLogsCommand(line);

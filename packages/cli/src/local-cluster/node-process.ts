@@ -39,6 +39,8 @@ function daemonArguments(cluster: ClusterFile, node: LocalNode, dataDirectory: s
     ["--data-dir", dataDirectory],
     ["--cluster-id", cluster.clusterId],
     ["--initial-cluster", members.join(",")],
+    // A cluster on one machine is for trials: its lines may be cut.
+    ["--allow-faults"],
   ].flat();
   if (!isDataEmpty(dataDirectory)) return flags;
   return [...flags, node.joining ? "--join" : "--bootstrap"];

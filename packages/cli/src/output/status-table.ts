@@ -24,6 +24,7 @@ export const HEALTH_TONES: Readonly<Record<NodeHealth, Tone>> = {
   ok: "good",
   "no leader": "warning",
   "stale leader": "warning",
+  minority: "warning",
   down: "bad",
   paused: "warning",
   silent: "bad",
@@ -109,6 +110,9 @@ function statusFields(node: NodeReport): JsonValue {
     storageState: status.storageState,
     retired: status.retired,
     sessions: status.sessions,
+    stateHash: status.stateHash,
+    faultsAllowed: status.faultsAllowed,
+    faults: status.faults.map((fault) => ({ ...fault })),
     revision: jsonCount(status.revision),
     keyCount: jsonCount(status.keyCount),
   };
@@ -125,6 +129,7 @@ export function reportFields(report: ClusterReport): Record<string, JsonValue> {
     up: report.up,
     quorum: report.quorum,
     lossesSafe: report.lossesSafe,
+    cuts: report.cuts.map(({ from, to }) => ({ from, to })),
     members: report.nodes.map(nodeFields),
   };
 }

@@ -69,6 +69,9 @@ export function statusOf(
     storageState: "ok",
     retired: false,
     sessions: 0,
+    stateHash: "",
+    faultsAllowed: false,
+    faults: [],
     ...changes,
   };
 }

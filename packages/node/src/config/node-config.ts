@@ -40,6 +40,8 @@ export interface NodeConfig {
   readonly snapshotSendBytesPerSecond: number;
   /** Entries that stay in the log below a snapshot. */
   readonly trailingEntries: number;
+  /** Clients may cut its lines to other nodes: for trials, never where data matter. */
+  readonly allowFaults: boolean;
   readonly logLevel: LogLevel;
   /** Null: standard output. */
   readonly logFile: string | null;
@@ -194,6 +196,7 @@ function assemble(values: Values): NodeConfig {
     bootstrap: values.bootstrap ?? false,
     join: values.join ?? false,
     ...consensusSettings(values),
+    allowFaults: values["allow-faults"] ?? false,
     logLevel: values["log-level"] ?? "info",
     logFile: values["log-file"] === undefined ? null : resolve(values["log-file"]),
   };

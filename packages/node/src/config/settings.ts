@@ -26,6 +26,7 @@ export interface SettingValues {
   readonly "snapshot-log-bytes": number;
   readonly "snapshot-send-rate": number;
   readonly "trailing-entries": number;
+  readonly "allow-faults": boolean;
   readonly "log-level": LogLevel;
   readonly "log-file": string;
 }
@@ -174,6 +175,11 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<SettingValues[K]> }
     placeholder: "N",
     description: "entries kept below a snapshot for slow followers (default 10000)",
     parse: wholeNumber("entries", 1, 100_000_000),
+  },
+  "allow-faults": {
+    placeholder: null,
+    description: "clients may cut its lines to other nodes, for trials of failures",
+    parse: toggle,
   },
   "log-level": {
     placeholder: "LEVEL",

@@ -140,6 +140,7 @@ const CLIENT_REQUEST_TYPES: { readonly [T in ClientRequest["type"]]: true } = {
   KeepSession: true,
   CloseSession: true,
   ChangeMembers: true,
+  SetFaults: true,
   Subscribe: true,
   Cancel: true,
 };

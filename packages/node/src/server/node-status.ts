@@ -1,5 +1,6 @@
 import type {
   Configuration,
+  LinkFault,
   MemberRole,
   MemberStatus,
   NodeId,
@@ -58,8 +59,13 @@ export interface StatusSources {
   readonly logTail: readonly TermRun[];
   readonly snapshots: SnapshotStatus;
   readonly storageState: StorageState;
+  readonly retired: boolean;
   /** Open in the store. */
   readonly sessions: number;
+  /** Of the store at `lastApplied`. */
+  readonly stateHash: string;
+  readonly faultsAllowed: boolean;
+  readonly faults: readonly LinkFault[];
   readonly addressOf: (id: NodeId) => string | null;
   readonly contactOf: (id: NodeId) => PeerContact;
 }
@@ -89,8 +95,11 @@ export function assembleStatus(sources: StatusSources): NodeStatus {
     snapshotIndex: sources.snapshots.index,
     snapshotBytes: sources.snapshots.bytes,
     storageState: sources.storageState,
-    retired: isRetired(view, identity.nodeId),
+    retired: sources.retired,
     sessions: sources.sessions,
+    stateHash: sources.stateHash,
+    faultsAllowed: sources.faultsAllowed,
+    faults: sources.faults,
   };
 }
 

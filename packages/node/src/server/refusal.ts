@@ -40,6 +40,7 @@ const WORDS: Readonly<Record<Exclude<RequestErrorCode, "notLeader">, string>> = 
   conflict: "the members are not those that the change was thought of for",
   quorumAtRisk: "too few of the voters that there would be answer",
   storageFull: "the leader's disk is full: make room on it; reads go on",
+  faultsNotAllowed: "this node was not started with --allow-faults: its lines cannot be cut",
   notMember: "this node was removed from the cluster: ask another one",
 };
 

@@ -3,15 +3,18 @@ import type {
   ClientReply,
   ClientRequest,
   ErrorReply,
+  LinkFault,
   MoveLeaderRequest,
   NodeId,
   NodeStatus,
   RequestId,
+  SetFaultsRequest,
   StorageState,
 } from "@quorate/wire";
 import type { KvResult } from "../kv/kv-result.ts";
 import type { KvStateMachine } from "../kv/kv-state-machine.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { FaultsOutcome } from "./fault-switch.ts";
 import type { Membership } from "./membership.ts";
 import type { RaftDriver } from "./raft-driver.ts";
 import { ReadRequests } from "./read-requests.ts";
@@ -39,6 +42,8 @@ export interface RouterOptions {
   /** How old this node's state may be at most, in ms. */
   readonly ageMs: () => number;
   readonly storageState: () => StorageState;
+  /** Null: clients may not. */
+  readonly setFaults: ((rules: readonly LinkFault[], ttlMs: number) => FaultsOutcome) | null;
   /** This node is a member no more: it answers nothing but its status. */
   readonly isRetired: () => boolean;
 }
@@ -79,6 +84,10 @@ export class RequestRouter {
     const { requestId } = request;
     if (request.type === "Status") {
       reply({ type: "StatusReply", requestId, status: this.#options.status() });
+      return;
+    }
+    if (request.type === "SetFaults") {
+      this.#setFaults(request, reply);
       return;
     }
     if (this.#options.isRetired()) {
@@ -148,6 +157,20 @@ export class RequestRouter {
     if (state === "ok" || driver.view().role !== "leader") return null;
     if (state === "full") return { code: "storageFull" };
     return { code: "overloaded", message: "the leader waits for its disk; try again later" };
+  }
+
+  #setFaults({ requestId, rules, ttlMs }: SetFaultsRequest, reply: Reply): void {
+    const { setFaults } = this.#options;
+    if (setFaults === null) {
+      reply(this.refuse(requestId, { code: "faultsNotAllowed" }));
+      return;
+    }
+    const outcome = setFaults(rules, ttlMs);
+    if (outcome.kind === "refused") {
+      reply(this.refuse(requestId, { code: "invalid", message: outcome.message }));
+      return;
+    }
+    reply({ type: "SetFaultsReply", requestId, rules, ttlMs: outcome.ttlMs });
   }
 
   #changeMembers(request: ChangeMembersRequest, reply: Reply): void {

@@ -26,6 +26,10 @@ export class Inbound {
     if (this.isCurrent(connection)) this.#connections.delete(keyOf(connection));
   }
 
+  get connections(): Iterable<Connection> {
+    return this.#connections.values();
+  }
+
   has(id: NodeId): boolean {
     return this.#of(id).length > 0;
   }

@@ -1,5 +1,5 @@
 import type { Hello, HelloRefused, NodeId, RaftMessage } from "@quorate/wire";
-import type { Connection } from "@quorate/wire/net";
+import type { Connection, NetworkStack } from "@quorate/wire/net";
 import { ConnectionError, dial } from "@quorate/wire/net";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
@@ -30,7 +30,15 @@ export interface PeerLinkEvents {
   onRefused(refusal: HelloRefused): void;
 }
 
+/** What is lost on a line that was cut, so that a failure can be tried out. */
+export interface LostDirections {
+  readonly sending: boolean;
+  readonly receiving: boolean;
+}
+
 export interface PeerLinkOptions {
+  /** Of the line to the peer, now. */
+  readonly lost: () => LostDirections;
   readonly peer: NodeId;
   readonly address: string;
   /** What this node says first, each time. */
@@ -39,6 +47,7 @@ export interface PeerLinkOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: PeerLinkEvents;
+  readonly stack: NetworkStack;
 }
 
 /** Dials after a loss that go without a pause: a dying process may accept once more before it is gone. */
@@ -115,6 +124,10 @@ export class PeerLink {
     this.#connection?.flush();
   }
 
+  lose(lost: LostDirections): void {
+    this.#connection?.lose(lost);
+  }
+
   close(): void {
     this.#closed = true;
     this.#pause?.cancel();
@@ -125,7 +138,11 @@ export class PeerLink {
 
   #dial(): void {
     if (this.#closed) return;
-    const { address, hello, limits } = this.#options;
+    const { address, hello, limits, stack } = this.#options;
+    if (this.#isCut()) {
+      this.#redialAfter(limits.connectTimeoutMs);
+      return;
+    }
     const attempt = dial({
       address,
       hello: hello(),
@@ -141,6 +158,7 @@ export class PeerLink {
           this.#lost();
         },
       },
+      stack,
     });
     this.#attempt = attempt;
     attempt.connected.then(
@@ -160,6 +178,7 @@ export class PeerLink {
       return;
     }
     this.#connection = connection;
+    connection.lose(this.#options.lost());
     this.#failures = 0;
     this.#lossOpen = false;
     this.#refusal = null;
@@ -190,7 +209,16 @@ export class PeerLink {
     const dying = this.#lossOpen && (error.kind === "reset" || error.kind === "closed");
     const isFinal = error.refusal !== null && error.refusal.code !== "tooManyConnections";
     const usualMs = isFinal ? this.#options.limits.refusedPauseMs : this.#backoffMs();
-    const delayMs = dying && this.#failures <= QUICK_REDIALS ? 1 : usualMs;
+    this.#redialAfter(dying && this.#failures <= QUICK_REDIALS ? 1 : usualMs);
+  }
+
+  /** A cut line carries no answer: an attempt on it only takes its time. */
+  #isCut(): boolean {
+    const { sending, receiving } = this.#options.lost();
+    return sending || receiving;
+  }
+
+  #redialAfter(delayMs: number): void {
     this.#pause = this.#options.clock.after(delayMs, () => {
       this.#pause = null;
       this.#dial();

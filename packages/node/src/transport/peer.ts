@@ -1,6 +1,6 @@
 import type { Hello, HelloRefused, NodeId, RaftMessage } from "@quorate/wire";
 import { PeerLink } from "./peer-link.ts";
-import type { PeerLinkEvents, PeerLinkOptions } from "./peer-link.ts";
+import type { LostDirections, PeerLinkEvents, PeerLinkOptions } from "./peer-link.ts";
 
 export interface PeerOptions extends Omit<PeerLinkOptions, "peer" | "hello"> {
   readonly id: NodeId;
@@ -70,6 +70,12 @@ export class Peer {
   flush(): void {
     this.#link.flush();
     this.#bulk?.flush();
+  }
+
+  /** The line to the peer loses this from now on. */
+  lose(lost: LostDirections): void {
+    this.#link.lose(lost);
+    this.#bulk?.lose(lost);
   }
 
   close(): void {

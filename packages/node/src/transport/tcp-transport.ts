@@ -1,12 +1,20 @@
-import type { Hello, HelloRefused, NodeId, RaftMessage, WireMessage } from "@quorate/wire";
-import type { Connection, ConnectionHandlers } from "@quorate/wire/net";
-import { ConnectionError } from "@quorate/wire/net";
+import type {
+  Hello,
+  HelloRefused,
+  LinkFault,
+  NodeId,
+  RaftMessage,
+  WireMessage,
+} from "@quorate/wire";
+import type { Connection, ConnectionHandlers, NetworkStack } from "@quorate/wire/net";
+import { ConnectionError, systemStack } from "@quorate/wire/net";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Transport, TransportHandlers } from "../ports/transport.ts";
 import { assert } from "../raft/index.ts";
 import { Inbound } from "./inbound.ts";
-import type { PeerLinkLimits } from "./peer-link.ts";
+import { LineFaults } from "./line-faults.ts";
+import type { LostDirections, PeerLinkLimits } from "./peer-link.ts";
 import { Peer } from "./peer.ts";
 
 /** Another member, and where it is reached: `host:port`. */
@@ -25,6 +33,8 @@ export interface TcpTransportOptions {
   readonly random: Random;
   /** A peer does not want this node: wrong cluster, wrong data directory, no member. */
   readonly onRefused: (peer: NodeId, refusal: HelloRefused) => void;
+  /** Default: the machine's own. */
+  readonly stack?: NetworkStack;
 }
 
 /** Defaults of {@link PeerLinkLimits}: pauses of 20 ms to 1 s, pings each second. */
@@ -58,6 +68,7 @@ export class TcpTransport implements Transport {
   readonly #options: TcpTransportOptions;
   readonly #peers = new Map<NodeId, Peer>();
   readonly #inbound = new Inbound();
+  readonly #faults: LineFaults;
   readonly #lastContactMs = new Map<NodeId, number>();
   /** Where members are reached, as {@link setPeers} was told last. */
   #members: ReadonlyMap<NodeId, string>;
@@ -67,6 +78,7 @@ export class TcpTransport implements Transport {
 
   constructor(options: TcpTransportOptions) {
     this.#options = options;
+    this.#faults = new LineFaults(options.clock, options.random);
     this.#members = new Map(options.peers.map(({ id, address }) => [id, address]));
     for (const { id, address } of options.peers) this.#addPeer(id, address);
   }
@@ -94,13 +106,34 @@ export class TcpTransport implements Transport {
     }
   }
 
+  /** What {@link setFaults} was told last. */
+  get faults(): readonly LinkFault[] {
+    return this.#faults.rules;
+  }
+
+  /**
+   * From now on the lines to peers fail like this, and like nothing before. A line that is cut in
+   * either direction carries no new connection, and those that there are fall silent.
+   */
+  setFaults(rules: readonly LinkFault[]): void {
+    this.#faults.set(rules);
+    for (const [id, peer] of this.#peers) peer.lose(this.#lostWith(id));
+    for (const connection of this.#inbound.connections) this.#loseOn(connection);
+  }
+
+  /** Whether no connection to or from `peer` can come about. */
+  isCutOff(peer: NodeId): boolean {
+    const { sending, receiving } = this.#lostWith(peer);
+    return sending || receiving;
+  }
+
   send(to: NodeId, message: RaftMessage): void {
-    this.#peers.get(to)?.send(message);
+    this.#faults.apply(to, "to", () => this.#peers.get(to)?.send(message));
   }
 
   /** Queued up to a bound beside the other messages; beyond it, dropped. */
   sendBulk(to: NodeId, message: RaftMessage): void {
-    this.#peers.get(to)?.sendBulk(message);
+    this.#faults.apply(to, "to", () => this.#peers.get(to)?.sendBulk(message));
   }
 
   flush(): void {
@@ -123,6 +156,7 @@ export class TcpTransport implements Transport {
   accept(connection: Connection): ConnectionHandlers {
     const { from: id, advertiseAddress } = connection.remoteHello;
     this.#inbound.add(connection);
+    this.#loseOn(connection);
     this.#meet(id, advertiseAddress);
     this.#peers.get(id)?.wake();
     return {
@@ -150,6 +184,15 @@ export class TcpTransport implements Transport {
     };
   }
 
+  #lostWith(peer: NodeId): LostDirections {
+    const receiving = this.#faults.isCut(peer, "from");
+    return { sending: this.#faults.isCut(peer, "to"), receiving };
+  }
+
+  #loseOn(connection: Connection): void {
+    connection.lose(this.#lostWith(connection.remoteHello.from));
+  }
+
   #meet(id: NodeId, address: string | null): void {
     if (this.#closed || address === null) return;
     if (this.#peers.get(id)?.address !== address) this.#redirect(id, address);
@@ -162,8 +205,9 @@ export class TcpTransport implements Transport {
   }
 
   #addPeer(id: NodeId, address: string): Peer {
-    const { helloTo, limits, clock, random, onRefused } = this.#options;
+    const { helloTo, limits, clock, random, onRefused, stack = systemStack } = this.#options;
     const peer = new Peer({
+      lost: () => this.#lostWith(id),
       id,
       address,
       helloTo,
@@ -177,6 +221,7 @@ export class TcpTransport implements Transport {
           onRefused(id, refusal);
         },
       },
+      stack,
     });
     this.#peers.set(id, peer);
     return peer;
@@ -208,9 +253,12 @@ export class TcpTransport implements Transport {
       );
       return;
     }
-    this.#lastContactMs.set(id, this.#options.clock.nowMs());
-    handlers.onMessage(id, message);
-    this.#scheduleBatchEnd();
+    this.#faults.apply(id, "from", () => {
+      if (this.#closed) return;
+      this.#lastContactMs.set(id, this.#options.clock.nowMs());
+      handlers.onMessage(id, message);
+      this.#scheduleBatchEnd();
+    });
   }
 
   #scheduleBatchEnd(): void {

@@ -46,6 +46,7 @@ test("NodeConfig: fills in the documented defaults", () => {
     snapshotLogBytes: 67_108_864,
     snapshotSendBytesPerSecond: 67_108_864,
     trailingEntries: 10_000,
+    allowFaults: false,
     logLevel: "info",
     logFile: null,
   });

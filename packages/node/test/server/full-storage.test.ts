@@ -40,6 +40,7 @@ function answersOf(role: Role, state: StorageState): (request: AnsweredRequest) 
     status: unused,
     membership: { change: unused },
     ageMs: () => 0,
+    setFaults: null,
     storageState: () => state,
     isRetired: () => false,
     addressOf: (id) => `${id}:1`,

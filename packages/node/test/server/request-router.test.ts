@@ -31,6 +31,7 @@ function replyTo(outcome: ProposalOutcome<KvResult>): ClientReply | undefined {
     status: unused,
     membership: { change: unused },
     ageMs: unused,
+    setFaults: null,
     storageState: () => "ok",
     isRetired: () => false,
     addressOf: (id) => `${id}:1`,

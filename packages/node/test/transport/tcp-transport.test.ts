@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { test } from "node:test";
-import type { Hello, NodeId, PreVote, RaftMessage } from "@quorate/wire";
+import type { Hello, LinkFault, NodeId, PreVote, RaftMessage } from "@quorate/wire";
 import { configurationOf } from "@quorate/wire";
 import type { Listener } from "@quorate/wire/net";
 import { listen } from "@quorate/wire/net";
@@ -32,7 +32,14 @@ class End implements TransportHandlers {
     this.transport = new TcpTransport({
       peers,
       helloTo: (peer, bulk) => ({ ...helloOf(id, peer), capabilities: bulk ? ["bulk"] : [] }),
-      limits: { ...PEER_LINK_DEFAULTS, queueMaxBytes: 64 * 1024, farewellMs: 200 },
+      limits: {
+        ...PEER_LINK_DEFAULTS,
+        connectTimeoutMs: 100,
+        pingIntervalMs: 40,
+        silenceMs: 400,
+        queueMaxBytes: 64 * 1024,
+        farewellMs: 200,
+      },
       clock: systemClock,
       random: systemRandom,
       onRefused: (peer, { code }) => this.told.push(`${peer} refuses: ${code}`),
@@ -45,10 +52,12 @@ class End implements TransportHandlers {
       port,
       connectionsMax: 10,
       helloTimeoutMs: 2000,
-      accept: () =>
-        refuse
+      accept: async (hello) => {
+        if (this.transport.isCutOff(hello.from)) await new Promise(() => undefined);
+        return refuse
           ? { type: "HelloRefused", code: "notMember", message: "no member", remedy: "join" }
-          : helloOf(id, null),
+          : helloOf(id, null);
+      },
       onConnection: (connection) => this.transport.accept(connection),
     });
   }
@@ -78,6 +87,15 @@ class End implements TransportHandlers {
   async until(what: string): Promise<void> {
     await eventually(() => (this.told.includes(what) ? true : undefined));
   }
+}
+
+/** What `direction` of the line to `peer` does to messages. */
+function fault(
+  peer: NodeId,
+  direction: LinkFault["direction"],
+  change: Partial<LinkFault> = {},
+): LinkFault {
+  return { peer, direction, dropRate: 1, delayMs: 0, ...change };
 }
 
 async function connectedPair(t: TestContext): Promise<{ n1: End; n2: End; port: number }> {
@@ -266,4 +284,57 @@ test("TcpTransport: snapshots travel on a connection of their own, messages go p
     ["InstallSnapshot", "PreVote", "InstallSnapshot"],
   );
   assert.equal(n2.listener?.connections.size, 2);
+});
+
+test("TcpTransport: a line that is cut one way loses what is sent that way, and nothing else", async (t) => {
+  const { n1, n2 } = await connectedPair(t);
+  n1.transport.setFaults([fault("n2", "to")]);
+  n1.transport.send("n2", preVote(1));
+  n2.transport.send("n1", preVote(2));
+  await n1.until("n2 PreVote 2");
+  n1.transport.setFaults([fault("n2", "from")]);
+  n2.transport.send("n1", preVote(3));
+  n1.transport.send("n2", preVote(4));
+  await n2.until("n1 PreVote 4");
+  n1.transport.setFaults([]);
+  n2.transport.send("n1", preVote(5));
+  await n1.until("n2 PreVote 5");
+  const terms = (end: End): number[] => end.received.map(({ term }) => term);
+  assert.deepEqual(terms(n1), [2, 5]);
+  assert.deepEqual(terms(n2), [4]);
+});
+
+test("TcpTransport: a cut line falls silent, is given up by both ends, and carries no new connection", async (t) => {
+  const { n1, n2 } = await connectedPair(t);
+  n1.told.length = 0;
+  n2.told.length = 0;
+  n1.transport.setFaults([fault("n2", "to"), fault("n2", "from")]);
+  assert.equal(n1.transport.isCutOff("n2"), true);
+  await Promise.all([n1.until("n2 down"), n2.until("n1 down")]);
+  assert.equal(n1.transport.contact("n2").connected, false);
+  n1.transport.send("n2", preVote(1));
+  n2.transport.send("n1", preVote(2));
+  n1.transport.setFaults([]);
+  await Promise.all([n1.until("n2 connected"), n2.until("n1 connected")]);
+  assert.deepEqual([...n1.received, ...n2.received], []);
+});
+
+test("TcpTransport: a slow line delivers later and in order, a lossy one a part", async (t) => {
+  const { n1, n2 } = await connectedPair(t);
+  n1.transport.setFaults([fault("n2", "to", { dropRate: 0, delayMs: 60 })]);
+  const beganMs = performance.now();
+  for (const term of [1, 2, 3]) n1.transport.send("n2", preVote(term));
+  await n2.until("n1 PreVote 3");
+  assert.ok(performance.now() - beganMs >= 55);
+  assert.deepEqual(
+    n2.received.map(({ term }) => term),
+    [1, 2, 3],
+  );
+  n1.transport.setFaults([fault("n2", "to", { dropRate: 0.5 })]);
+  for (let term = 10; term < 410; term += 1) n1.transport.send("n2", preVote(term));
+  n1.transport.setFaults([]);
+  n1.transport.send("n2", preVote(1000));
+  await n2.until("n1 PreVote 1000");
+  const passed = n2.received.length - 4;
+  assert.ok(passed > 120 && passed < 280, `${passed} of 400`);
 });

@@ -194,6 +194,7 @@ const REPLY_TYPES: Readonly<Record<ClientReply["type"], true>> = {
   MoveLeaderReply: true,
   SessionReply: true,
   ChangeMembersReply: true,
+  SetFaultsReply: true,
   ErrorReply: true,
   StreamState: true,
   StreamDelta: true,

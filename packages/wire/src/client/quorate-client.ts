@@ -3,6 +3,7 @@ import type {
   ClientRequest,
   GetReply,
   KeyValue,
+  LinkFault,
   MembersChange,
   MemberStatus,
   NodeStatus,
@@ -289,6 +290,28 @@ export class QuorateClient {
       effect: "write",
       need: "leader",
       pinnedTo: null,
+    });
+  }
+
+  /**
+   * Puts `rules` in the place of the faults of the lines of the node at `endpoint` (`host:port`),
+   * for `ttlMs`; none of them: its lines are well again. Refused as `faultsNotAllowed` by a node
+   * that was not started with `--allow-faults`. Resolves with the time that they last, in ms.
+   */
+  setFaults(
+    endpoint: string,
+    rules: readonly LinkFault[],
+    ttlMs: number,
+    options: RequestOptions = {},
+  ): Promise<number> {
+    return this.#call(0, options, {
+      verb: "setting of faults",
+      build: (requestId) => ({ type: "SetFaults", requestId, rules, ttlMs }),
+      read: (reply) => (reply.type === "SetFaultsReply" ? reply.ttlMs : null),
+      // Said twice it does no more than once.
+      effect: "read",
+      need: "any",
+      pinnedTo: endpoint,
     });
   }
 

@@ -39,6 +39,13 @@ export function asMeasure(value: unknown, field: string): number {
   return value + 0;
 }
 
+/** A number from 0 to 1. */
+export function asFraction(value: unknown, field: string): number {
+  const fraction = asMeasure(value, field);
+  if (fraction > 1) throw badField(field, "a number from 0 to 1");
+  return fraction;
+}
+
 /** True or false. */
 export function asBoolean(value: unknown, field: string): boolean {
   if (typeof value !== "boolean") throw badField(field, "true or false");

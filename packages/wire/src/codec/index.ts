@@ -10,6 +10,7 @@ import {
   requestVoteReplyCodec,
   timeoutNowCodec,
 } from "./election.ts";
+import { setFaultsCodec, setFaultsReplyCodec } from "./faults.ts";
 import { changeMembersCodec, changeMembersReplyCodec } from "./members.ts";
 import { packFrame, unpackFields } from "./message-pack.ts";
 import {
@@ -79,6 +80,7 @@ const CODECS: { readonly [T in MessageType]: Codec<MessageOf<T>> } = {
   KeepSession: keepSessionCodec,
   CloseSession: closeSessionCodec,
   ChangeMembers: changeMembersCodec,
+  SetFaults: setFaultsCodec,
   GetReply: getReplyCodec,
   PutReply: putReplyCodec,
   DeleteReply: deleteReplyCodec,
@@ -86,6 +88,7 @@ const CODECS: { readonly [T in MessageType]: Codec<MessageOf<T>> } = {
   MoveLeaderReply: moveLeaderReplyCodec,
   SessionReply: sessionReplyCodec,
   ChangeMembersReply: changeMembersReplyCodec,
+  SetFaultsReply: setFaultsReplyCodec,
   ErrorReply: errorReplyCodec,
   StreamState: streamStateCodec,
   StreamDelta: streamDeltaCodec,

@@ -4,6 +4,7 @@
  * each has a default.
  */
 import type {
+  LinkFault,
   MemberRole,
   MemberStatus,
   NodeStatus,
@@ -17,6 +18,7 @@ import {
   asAddress,
   asArray,
   asBoolean,
+  asFraction,
   asIdentifier,
   asIdentifierOrNull,
   asInteger,
@@ -25,15 +27,17 @@ import {
   asName,
   asText,
   asWord,
-  badField,
   orNull,
   TEXT_MAX_UNITS,
 } from "./checks.ts";
+import { asLinkFaults } from "./faults.ts";
 import type { Shape } from "./shape.ts";
 import { asMap, asPartOfShape, asShape } from "./shape.ts";
 
 /** Longest path of a data directory, in UTF-16 code units (Linux: PATH_MAX). */
 const PATH_MAX_UNITS = 4096;
+
+const STATE_HASH_MAX_UNITS = 64;
 
 const ROLES: readonly Role[] = ["follower", "preCandidate", "candidate", "leader"];
 const REPLICATION_STATES = ["probe", "replicate", "snapshot"] as const;
@@ -113,6 +117,9 @@ const NODE_STATUS: Shape<NodeStatus> = {
   storageState: orAbsent((value, field) => asWord(value, field, STORAGE_STATES), "ok"),
   retired: orAbsent(asBoolean, false),
   sessions: orAbsent(asInteger, 0),
+  stateHash: orAbsent((value, field) => asText(value, field, STATE_HASH_MAX_UNITS), ""),
+  faultsAllowed: orAbsent(asBoolean, false),
+  faults: orAbsent<readonly LinkFault[]>(asLinkFaults, []),
 };
 
 /** A whole status. */
@@ -138,10 +145,4 @@ function orAbsent<T>(check: Check<T>, absent: T): Check<T> {
 
 function arrayOf<T>(shape: Shape<T>): Check<T[]> {
   return (value, field) => asArray(value, field, (element) => asShape(element, field, shape));
-}
-
-function asFraction(value: unknown, field: string): number {
-  const fraction = asMeasure(value, field);
-  if (fraction > 1) throw badField(field, "a number from 0 to 1");
-  return fraction;
 }

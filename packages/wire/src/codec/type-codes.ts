@@ -33,6 +33,7 @@ export const TYPE_CODES: Readonly<Record<MessageType, number>> = {
   KeepSession: 0x28,
   CloseSession: 0x29,
   ChangeMembers: 0x2a,
+  SetFaults: 0x2b,
 
   GetReply: 0x30,
   PutReply: 0x31,
@@ -41,6 +42,7 @@ export const TYPE_CODES: Readonly<Record<MessageType, number>> = {
   MoveLeaderReply: 0x34,
   SessionReply: 0x35,
   ChangeMembersReply: 0x36,
+  SetFaultsReply: 0x37,
   ErrorReply: 0x3f,
 
   StreamState: 0x40,

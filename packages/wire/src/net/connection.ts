@@ -48,6 +48,7 @@ export class Connection {
   #handlers: ConnectionHandlers | null = null;
   #pausedByOwner = false;
   #pausedByQueueAt: number | null = null;
+  #lost = { sending: false, receiving: false };
   /** What came before `start`. */
   #held: Uint8Array[] = [];
   #closedBeforeStart: { readonly error: ConnectionError | null } | null = null;
@@ -107,6 +108,7 @@ export class Connection {
 
   /** As {@link send}, of a frame made by `encodeFrame`. Nobody may change it afterwards. */
   sendFrame(frame: Uint8Array): void {
+    if (this.#lost.sending) return;
     this.#socket.write(frame);
     if (this.queuedBytes > this.#settings.readPauseBytes && this.#pausedByQueueAt === null) {
       this.#pausedByQueueAt = this.#settings.stack.nowMs();
@@ -132,6 +134,14 @@ export class Connection {
     this.#pausedByOwner = false;
     this.#keepAlive?.heard();
     if (this.#pausedByQueueAt === null) this.#socket.resume();
+  }
+
+  /**
+   * For trials of failures: what is sent, or comes in, is lost as on a cut line, Pings and Pongs
+   * with it, until this is said again. Its end is still told.
+   */
+  lose(lost: { readonly sending: boolean; readonly receiving: boolean }): void {
+    this.#lost = { ...lost };
   }
 
   /** Writes what is queued, then ends the connection. `onClose(null)` follows within a second. */
@@ -160,6 +170,7 @@ export class Connection {
       this.#held.push(body);
       return;
     }
+    if (this.#lost.receiving) return;
     this.#keepAlive?.heard();
     const message = decodeBody(body);
     switch (message.type) {

@@ -133,6 +133,7 @@ export class ScriptedCluster {
         return { type: "SessionReply", requestId, sessionId: request.sessionId, ttlMs: 60_000 };
       case "CloseSession":
       case "ChangeMembers":
+      case "SetFaults":
       case "Delete":
       case "Subscribe":
       case "Cancel":
@@ -233,6 +234,9 @@ function statusOf(nodeId: string, changes: Partial<NodeStatus> = {}): NodeStatus
     storageState: "ok",
     retired: false,
     sessions: 0,
+    stateHash: "",
+    faultsAllowed: false,
+    faults: [],
     ...changes,
   };
 }
