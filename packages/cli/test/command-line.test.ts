@@ -48,7 +48,7 @@ test("usage: no command prints the overview with its groups and examples, exit 0
 
 test("usage: every command has help with examples, exit 0", async (context) => {
   const names =
-    "up down ps kill stop start restart pause resume partition heal logs put get del status dash add-node remove-node member";
+    "up down ps kill stop start restart pause resume partition heal verify logs put get del status dash add-node remove-node member";
   for (const name of [...names.split(" "), "move-leader"]) {
     const { code, stdout } = await quorate(context, [name, "--help"]);
     assert.equal(code, 0, name);
