@@ -1,7 +1,7 @@
 import type { LinkFault, NodeId } from "@quorate/wire";
 import { FAULTS_TTL_MAX_MS } from "@quorate/wire";
-import type { Logger } from "pino";
 import type { Clock, Timer } from "../ports/clock.ts";
+import type { Log } from "./log.ts";
 
 export type FaultsOutcome =
   | { readonly kind: "set"; readonly ttlMs: number }
@@ -10,7 +10,7 @@ export type FaultsOutcome =
 export interface FaultSwitchOptions {
   readonly nodeId: NodeId;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly log: Log;
   readonly apply: (rules: readonly LinkFault[]) => void;
 }
 

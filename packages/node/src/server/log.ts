@@ -4,6 +4,9 @@ import type { DestinationStream, Logger } from "pino";
 import { pino, stdTimeFunctions } from "pino";
 import type { NodeConfig } from "../config/node-config.ts";
 
+/** What the parts of a node tell their log. */
+export type Log = Pick<Logger, "debug" | "info" | "warn">;
+
 const STANDARD_OUTPUT = 1;
 
 /**

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Configuration, LogIndex, NodeId } from "@quorate/wire";
 import type { NodeConfig } from "../config/node-config.ts";
+import type { Storage } from "../ports/storage.ts";
 import type { RaftConfig } from "../raft/index.ts";
 import { RAFT_DEFAULTS } from "../raft/index.ts";
 import type { SqliteStorage } from "../storage/index.ts";
@@ -39,7 +40,7 @@ export function raftConfigOf(config: NodeConfig): RaftConfig {
 }
 
 /** Last entry that the disk held when it was opened. */
-export function lastIndexOf({ recovered }: SqliteStorage): LogIndex {
+export function lastIndexOf({ recovered }: Pick<Storage, "recovered">): LogIndex {
   return recovered.entries.at(-1)?.index ?? recovered.snapshot.lastIncludedIndex;
 }
 

@@ -1,5 +1,4 @@
 import type { LogEntry, NodeEvent, NodeId, NodeStatus, RaftMessage } from "@quorate/wire";
-import type { Logger } from "pino";
 import type { KvResult } from "../kv/kv-result.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { PersistBatch, RaftView } from "../raft/index.ts";
@@ -9,6 +8,7 @@ import { EventRing } from "./event-ring.ts";
 import { EventSource } from "./event-source.ts";
 import type { EventDraft } from "./event-text.ts";
 import { LatencyWindow } from "./latency-window.ts";
+import type { Log } from "./log.ts";
 import {
   snapshotDamaged,
   snapshotInstalled,
@@ -38,7 +38,9 @@ export type TelemetryCounters = Pick<
 export interface TelemetryOptions {
   readonly nodeId: NodeId;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly log: Log;
+  /** Wall clock in ms since 1970, for people. */
+  readonly wallMs: () => number;
   readonly view: () => RaftView;
   /** A write to disk that takes longer is an event. Milliseconds. */
   readonly persistSlowMs: number;
@@ -80,11 +82,11 @@ export class Telemetry implements DriverObserver<KvResult> {
 
   /** Tells an event that does not come from the driver: to the log, the ring and the listeners. */
   emit(draft: EventDraft): NodeEvent {
-    const { log, clock, view } = this.#options;
+    const { log, clock, view, wallMs } = this.#options;
     const event = this.events.append({
       ...draft,
       term: view().currentTerm,
-      wallMs: Date.now(),
+      wallMs: wallMs(),
       monotonicMs: Math.round(clock.nowMs()),
     });
     const { kind, severity, term, text, details } = event;

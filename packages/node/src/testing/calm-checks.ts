@@ -1,3 +1,4 @@
+import { encodeCommand } from "../kv/command-codec.ts";
 import { hasQuorum } from "../raft/index.ts";
 import { requireInvariant } from "./invariant-violation.ts";
 import type { SeededRandom } from "./seeded-random.ts";
@@ -9,9 +10,14 @@ const OVERDUE = 4;
 /** What is applied in one go, or while a snapshot is being written. */
 const SLACK_BYTES = 64 * 1024;
 
+const STALL_US = 20_000_000;
+const HAND_OVER_LIMIT_US = 5_000_000;
+
 const DISTURBANCES = 3;
 const CUT_OFF_US = 1_000_000;
 const BACK_US = 600_000;
+/** How long a leader that hears nobody may keep the others from electing one that does. */
+const DEAF_LIMIT_US = 30_000_000;
 
 /** Bounded Log (Raft §7): what a calm server keeps above its snapshot is bounded by its limit. */
 export function checkBoundedLogs(cluster: SimCluster, { snapshots }: SimulationPlan): void {
@@ -24,6 +30,37 @@ export function checkBoundedLogs(cluster: SimCluster, { snapshots }: SimulationP
       () => `${node.id} keeps ${bytes} bytes above its snapshot; ${limitBytes} are the limit`,
     );
   }
+}
+
+/**
+ * A leader whose disk hangs is missed by nobody until it is too late: in a calm cluster that can do
+ * without it somebody else takes over, and serves writes.
+ */
+export async function stallLeader(cluster: SimCluster): Promise<void> {
+  const stalled = cluster.leader();
+  const view = stalled?.view() ?? null;
+  if (stalled === null || view === null) return;
+  if (!hasQuorum(view.configuration, (id) => id !== stalled.id)) return;
+  cluster.trace.record("disk stall", stalled.id, STALL_US);
+  stalled.disk.trouble.stalledUntilUs = cluster.scheduler.nowUs + STALL_US;
+  let written = 0;
+  let isServed = false;
+  const serves = (): boolean => {
+    const leader = cluster.leader();
+    const value = Buffer.from(`${++written}`);
+    const command = encodeCommand({ kind: "put", key: Buffer.from("stall check"), value });
+    leader?.propose(command, ({ kind }) => {
+      isServed ||= kind === "applied" && leader !== stalled;
+    });
+    return isServed;
+  };
+  requireInvariant(
+    await cluster.runUntil(serves, HAND_OVER_LIMIT_US),
+    "Liveness",
+    () => `the disk of ${stalled.id} hangs, and nobody else serves writes`,
+  );
+  stalled.disk.trouble.end();
+  cluster.coverage.add("stalledLeadersReplaced");
 }
 
 /**
@@ -65,4 +102,29 @@ export async function disturb(
     );
     cluster.coverage.add("healsUndisturbed");
   }
+}
+
+/**
+ * Liveness where one way is cut (Diss. §6.2): a leader that is heard and hears nobody must stop, or
+ * the others stay loyal to it for ever, and nothing is committed any more.
+ */
+export async function deafen(cluster: SimCluster): Promise<void> {
+  const deaf = cluster.leader();
+  const before = deaf?.view() ?? null;
+  if (deaf === null || before === null) return;
+  if (!hasQuorum(before.configuration, (id) => id !== deaf.id)) return;
+  const others = cluster.nodes.filter((node) => node !== deaf);
+  cluster.trace.record("deafen", deaf.id, 0);
+  cluster.block(others, [deaf]);
+  const isReplaced = await cluster.runUntil(() => {
+    const leader = cluster.leader();
+    return leader !== null && leader !== deaf;
+  }, DEAF_LIMIT_US);
+  requireInvariant(
+    isReplaced,
+    "Liveness",
+    () => `${deaf.id}, which leads and hears nobody, is not replaced`,
+  );
+  cluster.unblock(others, [deaf]);
+  cluster.coverage.add("deafLeadersReplaced");
 }

@@ -42,10 +42,27 @@ export const COVERAGE_MARKS = [
   "duplicatesAnswered",
   "leaseReads",
   "disksDamaged",
+  "tornWrites",
+  "snapshotPiecesTorn",
+  "disksFull",
+  "writesThatFoundNoRoom",
+  "writesRefusedByFullDisks",
+  "disksStalled",
+  "stalledLeadersDeposed",
+  "stalledLeadersReplaced",
+  "syncsFailed",
+  "readOnlyDisks",
+  "clockJumps",
+  "clockStalls",
+  "longPauses",
   "healsUndisturbed",
+  "deafLeadersReplaced",
 ] as const;
 
 export type CoverageMark = (typeof COVERAGE_MARKS)[number];
+
+/** Counts by mark. */
+export type CoverageCounts = Readonly<Partial<Record<CoverageMark, number>>>;
 
 /** How often each thing happened. */
 export class Coverage {
@@ -61,7 +78,12 @@ export class Coverage {
 
   /** Adds everything that `other` counted. */
   merge(other: Coverage): void {
-    for (const mark of COVERAGE_MARKS) this.add(mark, other.count(mark));
+    this.addCounts(other.toJSON());
+  }
+
+  /** Adds what another counted, as its {@link toJSON} says it. */
+  addCounts(counts: CoverageCounts): void {
+    for (const mark of COVERAGE_MARKS) this.add(mark, counts[mark] ?? 0);
   }
 
   /** What never happened. */
@@ -69,7 +91,7 @@ export class Coverage {
     return COVERAGE_MARKS.filter((mark) => this.count(mark) === 0);
   }
 
-  toJSON(): Record<string, number> {
+  toJSON(): CoverageCounts {
     return Object.fromEntries(COVERAGE_MARKS.map((mark) => [mark, this.count(mark)]));
   }
 }

@@ -6,6 +6,11 @@ import type { Fault, SimulationPlan } from "./simulation-plan.ts";
 const DOWN_MEAN_US = 250_000;
 const PAUSE_MEAN_US = 250_000;
 const PARTITION_MEAN_US = 600_000;
+/** Longer than any election timeout, mostly. */
+const DISK_TROUBLE_MEAN_US = 700_000;
+const LONG_PAUSE_MIN_US = 100_000;
+const LONG_PAUSE_MAX_US = 60_000_000;
+const HOUR_MS = 3_600_000;
 
 /** Breaks a cluster at random moments, in the ways that its plan allows. */
 export class FaultInjector {
@@ -13,6 +18,8 @@ export class FaultInjector {
   readonly #plan: SimulationPlan;
   readonly #random: SeededRandom;
   readonly #acts: readonly (() => void)[];
+  /** What befalls disks and clocks comes at its own times, and makes the rest no rarer. */
+  readonly #machineActs: readonly (() => void)[];
   #isActive = true;
 
   constructor(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom) {
@@ -30,11 +37,25 @@ export class FaultInjector {
       ["isolateLeader", () => this.#isolateLeader()],
       ["transfer", () => this.#transfer()],
     ];
-    this.#acts = acts.filter(([fault]) => plan.faults.has(fault)).map(([, act]) => act);
+    const machineActs: readonly (readonly [Fault, () => void])[] = [
+      ["diskFull", () => this.#fillDisks()],
+      ["diskStall", () => this.#stallDisk(this.#leaderOrAny())],
+      ["syncFailure", () => this.#failSync(this.#leaderOrAny())],
+      ["readOnlyDisk", () => this.#makeReadOnly(this.#anyNode())],
+      ["clockJump", () => this.#jumpClock(this.#anyNode())],
+      ["clockStall", () => this.#stallClock(this.#leaderOrAny())],
+      ["longPause", () => this.#pauseLong(this.#anyNode())],
+    ];
+    const allowed = (all: typeof acts): readonly (() => void)[] =>
+      all.filter(([fault]) => plan.faults.has(fault)).map(([, act]) => act);
+    this.#acts = allowed(acts);
+    this.#machineActs = allowed(machineActs);
   }
 
   start(): void {
-    if (this.#acts.length > 0) this.#scheduleNext();
+    const { faultGapMeanUs } = this.#plan;
+    this.#scheduleNext(this.#acts, faultGapMeanUs);
+    this.#scheduleNext(this.#machineActs, 2 * faultGapMeanUs);
   }
 
   /** What was broken stays broken: see {@link SimCluster.calm}. */
@@ -42,10 +63,11 @@ export class FaultInjector {
     this.#isActive = false;
   }
 
-  #scheduleNext(): void {
-    this.#later(this.#plan.faultGapMeanUs, () => {
-      this.#random.pick(this.#acts)();
-      this.#scheduleNext();
+  #scheduleNext(acts: readonly (() => void)[], gapMeanUs: number): void {
+    if (acts.length === 0) return;
+    this.#later(gapMeanUs, () => {
+      this.#random.pick(acts)();
+      this.#scheduleNext(acts, gapMeanUs);
     });
   }
 
@@ -115,6 +137,80 @@ export class FaultInjector {
       cluster.unblock(left, right);
       if (kind !== "oneWayPartitions") cluster.unblock(right, left);
     });
+  }
+
+  /** Mostly one; at times all of them, as where they share a volume. */
+  #fillDisks(): void {
+    const { nodes } = this.#cluster;
+    const filled = this.#random.chance(0.1) ? nodes : [this.#leaderOrAny()];
+    for (const { id, disk } of filled) {
+      this.#cluster.trace.record("full", id, 1);
+      this.#cluster.coverage.add("disksFull");
+      disk.trouble.isFull = true;
+    }
+    this.#later(DISK_TROUBLE_MEAN_US, () => {
+      for (const { id, disk } of filled) {
+        this.#cluster.trace.record("full", id, 0);
+        disk.trouble.isFull = false;
+      }
+    });
+  }
+
+  #stallDisk({ id, disk }: SimNode): void {
+    const { nowUs } = this.#cluster.scheduler;
+    const durationUs = this.#random.exponential(DISK_TROUBLE_MEAN_US * this.#random.pick([1, 8]));
+    this.#cluster.trace.record("disk stall", id, durationUs);
+    this.#cluster.coverage.add("disksStalled");
+    disk.trouble.stalledUntilUs = Math.max(disk.trouble.stalledUntilUs, nowUs + durationUs);
+  }
+
+  #failSync({ id, disk }: SimNode): void {
+    this.#cluster.trace.record("sync fails", id, 0);
+    disk.trouble.failsNextSync = true;
+  }
+
+  #makeReadOnly({ id, disk }: SimNode): void {
+    this.#cluster.trace.record("read-only", id, 1);
+    this.#cluster.coverage.add("readOnlyDisks");
+    disk.trouble.isReadOnly = true;
+    this.#later(DISK_TROUBLE_MEAN_US, () => {
+      this.#cluster.trace.record("read-only", id, 0);
+      disk.trouble.isReadOnly = false;
+    });
+  }
+
+  /** Leases are promised only where clocks go on alike. */
+  #jumpClock(node: SimNode): void {
+    if (this.#plan.raft.leaseReads || !node.isRunning) return;
+    this.#cluster.coverage.add("clockJumps");
+    node.jumpClock(this.#random.pick([1, 200, 5000, HOUR_MS]) * this.#random.between(1, 4));
+  }
+
+  /** The machine stands still, and its clock with it. As {@link FaultInjector.#jumpClock}. */
+  #stallClock(node: SimNode): void {
+    if (this.#plan.raft.leaseReads || !node.isRunning || node.isPaused) return;
+    this.#cluster.coverage.add("clockStalls");
+    node.pause(true);
+    this.#later(PAUSE_MEAN_US, () => {
+      node.resume();
+    });
+  }
+
+  /** From a tenth of a second to a minute, all lengths alike; until the calm at the longest. */
+  #pauseLong(node: SimNode): void {
+    if (!node.isRunning || node.isPaused) return;
+    this.#cluster.coverage.add("longPauses");
+    node.pause();
+    const share = this.#random.below(1000) / 1000;
+    const durationUs = LONG_PAUSE_MIN_US * (LONG_PAUSE_MAX_US / LONG_PAUSE_MIN_US) ** share;
+    this.#cluster.scheduler.schedule(Math.round(durationUs), () => {
+      if (this.#isActive) node.resume();
+    });
+  }
+
+  #leaderOrAny(): SimNode {
+    const leader = this.#random.chance(0.5) ? this.#cluster.leader() : null;
+    return leader ?? this.#anyNode();
   }
 
   #transfer(): void {

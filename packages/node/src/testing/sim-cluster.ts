@@ -9,12 +9,17 @@ import type { NodeParts } from "./sim-node.ts";
 import { SimNode } from "./sim-node.ts";
 import { SimScheduler } from "./sim-scheduler.ts";
 import { CALM_DISK } from "./sim-storage.ts";
+import type { Tear } from "./sim-snapshot-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
 import { Trace } from "./trace.ts";
 
 /** Longest time until a survivor learns that a process is gone. */
 const PEER_DOWN_NOTICE_MAX_US = 30_000;
+
+/** How long a process that was refused its start, or ended itself, is left alone. */
+const START_RETRY_US = 200_000;
+const RESTART_MEAN_US = 200_000;
 
 /** How often a condition is looked at while a cluster runs. */
 const LOOK_INTERVAL_US = 5_000;
@@ -47,7 +52,7 @@ export class SimCluster implements SimWorld {
     this.#plan = plan;
     this.trace = new Trace(this.scheduler, onEvent);
     this.network = new SimNetwork(this.scheduler, random.fork("network"), this, plan.network);
-    this.checker = new ClusterChecker(this.coverage, plan.configuration);
+    this.checker = new ClusterChecker(this.coverage, plan.configuration, plan.raft);
     this.#random = random;
     this.#parts = parts;
     this.#crashRandom = random.fork("crashes");
@@ -81,8 +86,17 @@ export class SimCluster implements SimWorld {
     return this.nodes.find((node) => node.id === id) ?? null;
   }
 
+  /** Where the disk cannot be written to, a start is refused, and tried again. */
   start(node: SimNode): void {
     if (node.isRunning) return;
+    const { isReadOnly, isFull } = node.disk.trouble;
+    if (isReadOnly || (isFull && this.#crashRandom.chance(0.5))) {
+      this.trace.record("refused", node.id, isReadOnly ? "read-only" : "full");
+      this.scheduler.schedule(START_RETRY_US, () => {
+        if (!this.#isCalm) this.start(node);
+      });
+      return;
+    }
     this.coverage.add("restarts");
     const [{ retired }] = this.checker.configurationsInPlay();
     if (retired.includes(node.id)) this.coverage.add("removedServersReturned");
@@ -92,7 +106,10 @@ export class SimCluster implements SimWorld {
   /** Power cut of one machine: of what it has not synced, any prefix may survive. */
   crash(node: SimNode): void {
     if (!node.isRunning) return;
-    node.crash(this.#crashRandom.below(node.disk.unsyncedBatches + 1));
+    const survivors = this.#crashRandom.below(node.disk.unsyncedBatches + 1);
+    const isTorn = this.#plan.faults.has("tornWrite");
+    if (isTorn && survivors < node.disk.unsyncedBatches) this.coverage.add("tornWrites");
+    node.crash(survivors, (unsyncedBytes) => (isTorn ? this.#tear(unsyncedBytes) : null));
     if (this.#plan.faults.has("damage") && this.#crashRandom.chance(0.3)) this.#damage(node);
     if (!this.#plan.faults.has("peerDown")) return;
     for (const other of this.nodes) {
@@ -123,7 +140,10 @@ export class SimCluster implements SimWorld {
     this.#isCalm = true;
     this.network.faults = CALM_NETWORK;
     this.network.unblockAll();
-    for (const node of this.nodes) if (node.isPaused) node.resume();
+    for (const node of this.nodes) {
+      if (node.isPaused) node.resume();
+      node.disk.trouble.end();
+    }
   }
 
   /** Whether these servers alone can decide, whichever of the configurations is in force. */
@@ -170,6 +190,12 @@ export class SimCluster implements SimWorld {
       onSyncStarted: (synced, durationUs) => {
         this.#perhapsCrashDuringSync(synced, durationUs);
       },
+      onStorageFailed: (failed) => {
+        this.crash(failed);
+        this.scheduler.schedule(this.#crashRandom.exponential(RESTART_MEAN_US), () => {
+          this.start(failed);
+        });
+      },
       parts: this.#parts,
     });
     this.#nodes.push(node);
@@ -180,8 +206,18 @@ export class SimCluster implements SimWorld {
   #drawClockRate(): number {
     const { faults, raft } = this.#plan;
     if (!faults.has("clockDrift")) return 1;
-    const most = raft.leaseReads ? 47 : 400;
-    return 1 + this.#clockRandom.between(-most, most) / 1000;
+    if (raft.leaseReads) return 1 + this.#clockRandom.between(-47, 47) / 1000;
+    // From half as fast to twice as fast.
+    return 2 ** (this.#clockRandom.between(-1000, 1000) / 1000);
+  }
+
+  /** A file may have its new length without its new content. */
+  #tear(unsyncedBytes: number): Tear | null {
+    if (unsyncedBytes === 0) return null;
+    const kept = this.#crashRandom.below(unsyncedBytes + 1);
+    const sound = this.#crashRandom.below(kept + 1);
+    if (sound < kept) this.coverage.add("snapshotPiecesTorn");
+    return { kept, sound };
   }
 
   /** Part of the log of one server cannot be read any more; the others can go on without it. */

@@ -10,6 +10,7 @@ import type {
 import { assert } from "../raft/index.ts";
 import type { HashAt } from "./chain-hash.ts";
 import { chainHash, EMPTY_CHAIN, UNKNOWN_CHAIN } from "./chain-hash.ts";
+import { DiskTrouble } from "./disk-trouble.ts";
 
 interface WrittenBatch {
   readonly batch: Omit<PersistBatch, "entries">;
@@ -25,6 +26,7 @@ export type OnDurable = (before: HardState, disk: SimDisk) => void;
  * write-ahead log does. Entries are kept as the bytes of their records.
  */
 export class SimDisk {
+  readonly trouble: DiskTrouble = new DiskTrouble();
   readonly #onDurable: OnDurable;
   readonly #committedHashAt: HashAt;
   readonly #unsynced: WrittenBatch[] = [];

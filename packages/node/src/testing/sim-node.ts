@@ -16,16 +16,18 @@ import type { SeededRandom } from "./seeded-random.ts";
 import { SimDisk } from "./sim-disk.ts";
 import { requireInvariant } from "./invariant-violation.ts";
 import { SimProcess } from "./sim-process.ts";
-import type { SimSnapshotStoreOptions } from "./sim-snapshot-store.ts";
-import { SimSnapshotFiles, SimSnapshotStore } from "./sim-snapshot-store.ts";
+import type { SimSnapshotStoreOptions, Tear } from "./sim-snapshot-store.ts";
+import { isContentOf, SimSnapshotFiles, SimSnapshotStore } from "./sim-snapshot-store.ts";
 import type { DiskSpeed, SimStorageContext } from "./sim-storage.ts";
-import { SimStorage } from "./sim-storage.ts";
+import { FULL_RETRY_MS, SimStorage } from "./sim-storage.ts";
 import { SimTransport } from "./sim-transport.ts";
 import type { SimWorld } from "./sim-world.ts";
 
 /** A storage whose machine can lose power. */
 export interface CrashableStorage extends Storage {
   cut(): void;
+  /** `full`: there is no room for a write, which waits. */
+  state(): "ok" | "full";
 }
 
 /** Replaces parts of every node: a test does so to break one and see it caught. */
@@ -56,6 +58,8 @@ export interface SimNodeOptions {
   readonly random: SeededRandom;
   readonly diskSpeed: () => DiskSpeed;
   readonly onSyncStarted: (node: SimNode, durationUs: number) => void;
+  /** A write or a sync failed: the process ends. */
+  readonly onStorageFailed: (node: SimNode) => void;
   readonly parts: NodeParts;
 }
 
@@ -90,7 +94,7 @@ export class SimNode {
     this.id = options.config.nodeId;
     this.#world = world;
     this.#options = options;
-    this.#snapshotFiles = new SimSnapshotFiles(this.id);
+    this.#snapshotFiles = new SimSnapshotFiles();
     this.disk = new SimDisk(
       options.configuration,
       (before, disk) => {
@@ -138,8 +142,11 @@ export class SimNode {
     });
   }
 
-  /** Kills the process and the machine's cache; `survivors` unsynced batches had been written. */
-  crash(survivors: number): void {
+  /**
+   * Kills the process and the machine's cache; `survivors` unsynced batches had been written, and
+   * `tear` says what became of the pieces of a snapshot.
+   */
+  crash(survivors: number, tear?: (unsyncedBytes: number) => Tear | null): void {
     if (this.#life === null) return;
     const lost = this.disk.unsyncedBatches - survivors;
     this.#world.trace.record("crash", this.id, lost, `loses ${lost} unsynced batches`);
@@ -151,12 +158,18 @@ export class SimNode {
     this.#world.checker.nodeCrashed(this.id);
     this.#life = null;
     this.disk.crash(survivors);
-    this.#snapshotFiles.crash();
+    this.#snapshotFiles.crash(tear);
   }
 
-  pause(): void {
-    this.#world.trace.record("pause", this.id, 0);
-    this.#life?.process.pause();
+  /** `stopsClock`: the whole machine stands still. */
+  pause(stopsClock = false): void {
+    this.#world.trace.record("pause", this.id, stopsClock ? 1 : 0);
+    this.#life?.process.pause(stopsClock);
+  }
+
+  jumpClock(aheadMs: number): void {
+    this.#world.trace.record("clock jump", this.id, aheadMs);
+    this.#life?.process.jumpClock(aheadMs);
   }
 
   resume(): void {
@@ -174,7 +187,11 @@ export class SimNode {
     const life = this.#listening;
     if (life === null) return false;
     life.process.deliver(() => {
-      life.driver.propose(command, answer);
+      if (this.#refusesWrites(life)) {
+        answer({ kind: "notApplied", code: "overloaded", leaderId: null });
+      } else {
+        life.driver.propose(command, answer);
+      }
     });
     return true;
   }
@@ -243,6 +260,13 @@ export class SimNode {
     });
   }
 
+  /** As the request router does: a leader whose disk takes nothing accepts nothing. */
+  #refusesWrites({ storage, driver }: Life): boolean {
+    if (storage.state() === "ok" || driver.view().role !== "leader") return false;
+    this.#world.coverage.add("writesRefusedByFullDisks");
+    return true;
+  }
+
   get #listening(): Life | null {
     return this.#life?.isReady === true ? this.#life : null;
   }
@@ -263,6 +287,9 @@ export class SimNode {
       coverage,
       onSyncStarted: (durationUs) => {
         this.#options.onSyncStarted(this, durationUs);
+      },
+      onFailure: (reason) => {
+        this.#storageFailed(reason);
       },
     });
     const transport = new SimTransport(this.id, network, process);
@@ -322,6 +349,9 @@ export class SimNode {
       files: this.#snapshotFiles,
       current: () => this.disk.snapshot,
       later: (done) => {
+        this.#whenWritten(process, 1 + random.exponential(diskSpeed().syncMeanUs), done);
+      },
+      readLater: (done) => {
         scheduler.schedule(1 + random.exponential(diskSpeed().syncMeanUs), () => {
           process.deliver(done);
         });
@@ -329,8 +359,34 @@ export class SimNode {
       onResumed: () => {
         coverage.add("snapshotResumes");
       },
-      isSound: () => !random.chance(this.#options.snapshots.damageChance),
+      isSound: (bytes, name) =>
+        isContentOf(name, bytes) && !random.chance(this.#options.snapshots.damageChance),
     });
+  }
+
+  /** Something was written to a snapshot file, as soon as the disk takes it. */
+  #whenWritten(process: SimProcess, delayUs: number, done: () => void): void {
+    this.#world.scheduler.schedule(delayUs, () => {
+      if (this.#life?.process !== process) return;
+      const { trouble } = this.disk;
+      const stallUs = trouble.stalledUntilUs - this.#world.scheduler.nowUs;
+      if (trouble.isReadOnly) {
+        process.deliver(() => {
+          this.#storageFailed("a snapshot file cannot be written");
+        });
+      } else if (trouble.isFull) {
+        this.#whenWritten(process, FULL_RETRY_MS * 1000, done);
+      } else if (stallUs > 0) {
+        this.#whenWritten(process, stallUs, done);
+      } else {
+        process.deliver(done);
+      }
+    });
+  }
+
+  #storageFailed(reason: string): void {
+    this.#world.trace.record("disk failed", this.id, reason);
+    this.#options.onStorageFailed(this);
   }
 
   #restored(index: number, machine: KvStateMachine): void {

@@ -17,6 +17,10 @@ export class SimProcess implements Clock {
   readonly #afterTurn: () => void;
   readonly #held: Record<LoopPhase, (() => void)[]> = { timers: [], io: [], check: [] };
   #state: "running" | "paused" | "dead" = "running";
+  /** How far the clock is ahead of where its rate alone would have brought it. */
+  #aheadMs = 0;
+  /** When the clock stopped, with the machine; null: it runs. */
+  #clockStoppedUs: number | null = null;
 
   /** A clock of `rate` 1.1 runs a tenth too fast. `afterTurn` is called after each callback. */
   constructor(scheduler: SimScheduler, rate: number, afterTurn: () => void) {
@@ -31,7 +35,14 @@ export class SimProcess implements Clock {
   }
 
   nowMs(): number {
-    return (this.#scheduler.nowUs * this.#rate) / 1000;
+    const atUs = this.#clockStoppedUs ?? this.#scheduler.nowUs;
+    return (atUs * this.#rate) / 1000 + this.#aheadMs;
+  }
+
+  /** The clock skips this much: the machine was suspended, or its host corrected it. */
+  jumpClock(aheadMs: number): void {
+    assert(aheadMs >= 0, `a monotonic clock that jumps by ${aheadMs} ms`);
+    this.#aheadMs += aheadMs;
   }
 
   after(delayMs: number, fn: () => void): Timer {
@@ -59,13 +70,20 @@ export class SimProcess implements Clock {
     this.#enter("io", fn);
   }
 
-  pause(): void {
-    if (this.#state === "running") this.#state = "paused";
+  /** `stopsClock`: the whole machine stands still, and its clock does not count that time. */
+  pause(stopsClock = false): void {
+    if (this.#state !== "running") return;
+    this.#state = "paused";
+    if (stopsClock) this.#clockStoppedUs = this.#scheduler.nowUs;
   }
 
   resume(): void {
     if (this.#state !== "paused") return;
     this.#state = "running";
+    if (this.#clockStoppedUs !== null) {
+      this.#aheadMs -= ((this.#scheduler.nowUs - this.#clockStoppedUs) * this.#rate) / 1000;
+      this.#clockStoppedUs = null;
+    }
     for (const phase of ["timers", "io", "check"] as const) {
       for (const fn of this.#held[phase].splice(0)) {
         this.#scheduler.schedule(0, () => {

@@ -7,38 +7,39 @@ import type {
   SnapshotWriter,
 } from "../ports/snapshot-store.ts";
 import { assert } from "../raft/index.ts";
+import { ContentHash } from "../storage/snapshot-file.ts";
 
 /** A file of a simulated disk. */
 interface SimFile {
-  readonly name: SnapshotName;
+  name: SnapshotName;
   /** Announced by a leader; null: written here. */
   readonly totalBytes: number | null;
   pieces: Uint8Array[];
   sizeBytes: number;
-  /** What of it a crash leaves. */
-  syncedBytes: number;
+  /** What of it is stored, as far as its receiver was told. */
+  storedBytes: number;
   isWhole: boolean;
 }
 
+/** What a crash makes of the bytes that were received since the last sync. */
+export interface Tear {
+  /** As many of them are in the file afterwards. */
+  readonly kept: number;
+  /** As many of those are what was written; the rest is zeros. */
+  readonly sound: number;
+}
+
+/** Where `bytes` are what a snapshot of this name holds: its id says what they are. */
+export function isContentOf({ snapshotId }: SnapshotName, bytes: Uint8Array): boolean {
+  return contentId(bytes) === snapshotId;
+}
+
 /**
- * The snapshot files of one node's disk, across the lives of its process. A crash loses what was
- * not synced. Bytes that a test damages are found when a file is finished.
+ * The snapshot files of one node's disk, across the lives of its process. A crash loses, or tears,
+ * what was not synced.
  */
 export class SimSnapshotFiles {
-  readonly #files = new Map<string, SimFile>();
-  readonly #writer: string;
-  #written = 0;
-
-  /** `writer` names the node: two nodes' snapshots of one index hold other bytes. */
-  constructor(writer = "sim") {
-    this.#writer = writer;
-  }
-
-  /** Names a new file. */
-  nextId(): string {
-    this.#written += 1;
-    return `${this.#writer}-${this.#written}`;
-  }
+  readonly #files = new Set<SimFile>();
 
   create(name: SnapshotName, totalBytes: number | null): SimFile {
     const file: SimFile = {
@@ -46,33 +47,38 @@ export class SimSnapshotFiles {
       totalBytes,
       pieces: [],
       sizeBytes: 0,
-      syncedBytes: 0,
+      storedBytes: 0,
       isWhole: false,
     };
-    this.#files.set(keyOf(name), file);
+    this.#files.add(file);
     return file;
   }
 
-  find(name: SnapshotName): SimFile | null {
-    return this.#files.get(keyOf(name)) ?? null;
+  /** What is there of a snapshot that is being received. */
+  findReceived(name: SnapshotName): SimFile | null {
+    for (const file of this.#files) {
+      const isReceived = file.totalBytes !== null && !file.isWhole;
+      if (isReceived && keyOf(file.name) === keyOf(name)) return file;
+    }
+    return null;
   }
 
   /** The newest whole file that ends at `index` in `term`, or null. */
   wholeAt(index: LogIndex, term: Term): SimFile | null {
-    const files = [...this.#files.values()].filter(
+    const files = [...this.#files].filter(
       ({ name, isWhole }) =>
         isWhole && name.lastIncludedIndex === index && name.lastIncludedTerm === term,
     );
     return files.at(-1) ?? null;
   }
 
-  remove({ name }: SimFile): void {
-    this.#files.delete(keyOf(name));
+  remove(file: SimFile): void {
+    this.#files.delete(file);
   }
 
   /** Removes what is received or left over beside `kept`. */
   removeReceivedBut(kept: SnapshotName | null): void {
-    for (const file of this.#files.values()) {
+    for (const file of this.#files) {
       if (file.totalBytes === null || file.isWhole) continue;
       if (kept === null || keyOf(kept) !== keyOf(file.name)) this.remove(file);
     }
@@ -81,18 +87,36 @@ export class SimSnapshotFiles {
   /** A process starts on a log that follows `index`: removes whole files of any other snapshot. */
   keepOnly(index: LogIndex, term: Term): void {
     const current = this.wholeAt(index, term);
-    for (const file of this.#files.values()) {
+    for (const file of this.#files) {
       if (file.isWhole && file !== current) this.remove(file);
     }
   }
 
-  /** The machine loses power: whole files stay, received ones to where they were synced. */
-  crash(): void {
-    for (const file of this.#files.values()) {
+  /** The machine loses power: whole files stay, received ones as far as they were stored. */
+  crash(tear: (unstoredBytes: number) => Tear | null = () => null): void {
+    for (const file of this.#files) {
       if (file.isWhole) continue;
-      if (file.totalBytes === null || file.syncedBytes === 0) this.remove(file);
-      else truncate(file, file.syncedBytes);
+      if (file.totalBytes === null) this.remove(file);
+      else tearFile(file, tear(file.sizeBytes));
+      if (file.storedBytes === 0) this.remove(file);
     }
+  }
+
+  /** One byte of the whole file at `index` is not what it was. Says whether there is such a file. */
+  rot(index: LogIndex, term: Term, offsetOf: (sizeBytes: number) => number): boolean {
+    const file = this.wholeAt(index, term);
+    if (file === null || file.sizeBytes === 0) return false;
+    const bytes = bytesOf(file);
+    const offset = offsetOf(bytes.length);
+    bytes[offset] = ~(bytes[offset] ?? 0);
+    file.pieces = [bytes];
+    return true;
+  }
+
+  /** Whether the file of the snapshot at `index` is there, and what was written. */
+  isSoundAt(index: LogIndex, term: Term): boolean {
+    const file = this.wholeAt(index, term);
+    return file !== null && isContentOf(file.name, bytesOf(file));
   }
 
   /** How many files there are. */
@@ -109,10 +133,12 @@ export interface SimSnapshotStoreOptions {
   /** Index and term that the durable log says it begins after. */
   readonly current: () => { readonly lastIncludedIndex: LogIndex; readonly lastIncludedTerm: Term };
   readonly later: Later;
+  /** The same of a read, which needs no room. Default: `later`. */
+  readonly readLater?: Later;
   /** Told that a file is received on from where it was left by an earlier life. */
   readonly onResumed?: (name: SnapshotName) => void;
   /** Says of a received file whether it is sound. Default: it is. */
-  readonly isSound?: (bytes: Uint8Array) => boolean;
+  readonly isSound?: (bytes: Uint8Array, name: SnapshotName) => boolean;
 }
 
 /** The SnapshotStore port for one life of a process. */
@@ -125,17 +151,19 @@ export class SimSnapshotStore implements SnapshotStore {
 
   create(lastIncludedIndex: LogIndex, lastIncludedTerm: Term): SnapshotWriter {
     const { files, later } = this.#options;
-    const name = { lastIncludedIndex, lastIncludedTerm, snapshotId: files.nextId() };
-    const file = files.create(name, null);
+    const file = files.create({ lastIncludedIndex, lastIncludedTerm, snapshotId: "" }, null);
     const calls = new OneCall(later);
     return {
-      name,
+      get name() {
+        return file.name;
+      },
       write: (chunk, done) => {
         append(file, chunk);
         calls.begin(done);
       },
       finish: (done) => {
         calls.begin(() => {
+          file.name = { ...file.name, snapshotId: contentId(bytesOf(file)) };
           file.isWhole = true;
           done();
         });
@@ -150,18 +178,18 @@ export class SimSnapshotStore implements SnapshotStore {
   receive(name: SnapshotName, totalBytes: number): SnapshotReceiver {
     const { files, later, isSound, onResumed } = this.#options;
     files.removeReceivedBut(name);
-    const file = files.find(name) ?? files.create(name, totalBytes);
-    if (file.syncedBytes > 0) onResumed?.(name);
+    const file = files.findReceived(name) ?? files.create(name, totalBytes);
+    if (file.storedBytes > 0) onResumed?.(name);
     const calls = new OneCall(later);
     return {
       name,
       get nextOffset() {
-        return file.syncedBytes;
+        return file.storedBytes;
       },
       write: (chunk, done) => {
         append(file, chunk);
         calls.begin(() => {
-          file.syncedBytes = file.sizeBytes;
+          file.storedBytes = file.sizeBytes;
           done();
         });
       },
@@ -171,7 +199,7 @@ export class SimSnapshotStore implements SnapshotStore {
           `a snapshot of ${file.sizeBytes} of ${totalBytes} bytes`,
         );
         calls.begin(() => {
-          const sound = isSound?.(bytesOf(file)) ?? true;
+          const sound = isSound?.(bytesOf(file), name) ?? true;
           if (sound) file.isWhole = true;
           else files.remove(file);
           done(sound);
@@ -185,12 +213,12 @@ export class SimSnapshotStore implements SnapshotStore {
   }
 
   open(): SnapshotReader | null {
-    const { files, current, later } = this.#options;
+    const { files, current, later, readLater = later } = this.#options;
     const { lastIncludedIndex, lastIncludedTerm } = current();
     const file = files.wholeAt(lastIncludedIndex, lastIncludedTerm);
     if (file === null) return null;
     const bytes = bytesOf(file);
-    const calls = new OneCall(later);
+    const calls = new OneCall(readLater);
     return {
       name: file.name,
       totalBytes: bytes.length,
@@ -242,11 +270,22 @@ function append(file: SimFile, chunk: Uint8Array): void {
   file.sizeBytes += chunk.length;
 }
 
-function truncate(file: SimFile, sizeBytes: number): void {
-  file.pieces = [bytesOf(file).slice(0, sizeBytes)];
-  file.sizeBytes = sizeBytes;
+/** Without a tear all that was stored stays. */
+function tearFile(file: SimFile, tear: Tear | null): void {
+  const { kept, sound } = tear ?? { kept: file.storedBytes, sound: file.storedBytes };
+  const bytes = bytesOf(file).subarray(0, kept);
+  bytes.fill(0, sound);
+  file.pieces = [bytes];
+  file.sizeBytes = kept;
+  file.storedBytes = kept;
 }
 
-function bytesOf({ pieces }: SimFile): Uint8Array {
+function contentId(bytes: Uint8Array): string {
+  const hash = new ContentHash();
+  hash.add(bytes);
+  return hash.snapshotId();
+}
+
+function bytesOf({ pieces }: SimFile): Buffer {
   return Buffer.concat(pieces);
 }

@@ -16,6 +16,11 @@ export interface DiskSpeed {
 
 export const CALM_DISK: DiskSpeed = { syncMeanUs: 300, slowSyncChance: 0, slowSyncMaxUs: 1 };
 
+/** How often a write that found no room is tried again, as the real storage does. */
+export const FULL_RETRY_MS = 500;
+/** How often a stalled sync is looked at: a stall may end early. */
+const STALL_LOOK_US = 20_000;
+
 /** What a simulated storage works with. */
 export interface SimStorageContext {
   readonly disk: SimDisk;
@@ -26,12 +31,26 @@ export interface SimStorageContext {
   readonly coverage: Coverage;
   /** Called as each sync starts, with the time that it will take: a moment to cut the power. */
   readonly onSyncStarted: (durationUs: number) => void;
+  /** Called once, when a write or sync failed: the process ends with this reason. */
+  readonly onFailure: (reason: string) => void;
 }
 
-/** One life of a process on its disk: syncs take simulated time and end in order. */
+interface WaitingBatch {
+  readonly batch: PersistBatch;
+  readonly done: () => void;
+}
+
+/**
+ * One life of a process on its disk: syncs take simulated time and end in order. What finds no room
+ * waits for it; a write or a sync that fails ends the process.
+ */
 export class SimStorage implements Storage {
   readonly recovered: RecoveredState;
   readonly #context: SimStorageContext;
+  /** Batches that found no room, oldest first. */
+  readonly #waiting: WaitingBatch[] = [];
+  /** Of batches that are being synced, oldest first. */
+  readonly #syncing: (() => void)[] = [];
   #lastSyncEndUs = 0;
   #isCut = false;
 
@@ -41,17 +60,13 @@ export class SimStorage implements Storage {
   }
 
   persist(batch: PersistBatch, done: () => void): void {
-    const { disk, process, scheduler, onSyncStarted } = this.#context;
-    disk.write(batch);
-    const endUs = Math.max(this.#lastSyncEndUs, scheduler.nowUs + this.#durationUs());
-    this.#lastSyncEndUs = endUs;
-    // The system finishes a sync that was begun also while the process is paused.
-    scheduler.schedule(endUs - scheduler.nowUs, () => {
-      if (this.#isCut) return;
-      disk.sync(1);
-      process.deliver(done);
-    });
-    onSyncStarted(endUs - scheduler.nowUs);
+    this.#waiting.push({ batch, done });
+    if (this.#waiting.length === 1) this.#writeWaiting();
+  }
+
+  /** `full`: there is no room for a write, which waits. */
+  state(): "ok" | "full" {
+    return this.#waiting.length > 0 ? "full" : "ok";
   }
 
   /** The process or the machine has died: what was not synced stays in the disk's hands. */
@@ -68,6 +83,71 @@ export class SimStorage implements Storage {
     disk.sync(disk.unsyncedBatches);
     this.#isCut = true;
     return Promise.resolve();
+  }
+
+  #writeWaiting(): void {
+    const { disk, process, coverage } = this.#context;
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if (disk.trouble.isReadOnly) {
+        this.#fail("the file system is read-only");
+        return;
+      }
+      if (disk.trouble.isFull) {
+        coverage.add("writesThatFoundNoRoom");
+        process.after(FULL_RETRY_MS, () => {
+          if (!this.#isCut) this.#writeWaiting();
+        });
+        return;
+      }
+      this.#waiting.shift();
+      this.#write(next);
+    }
+  }
+
+  #write({ batch, done }: WaitingBatch): void {
+    const { disk, scheduler, onSyncStarted } = this.#context;
+    disk.write(batch);
+    this.#syncing.push(done);
+    const endUs = Math.max(this.#lastSyncEndUs, scheduler.nowUs + this.#durationUs());
+    this.#lastSyncEndUs = endUs;
+    // The system finishes a sync that was begun also while the process is paused.
+    scheduler.schedule(endUs - scheduler.nowUs, () => {
+      this.#endSync();
+    });
+    onSyncStarted(endUs - scheduler.nowUs);
+  }
+
+  #endSync(): void {
+    if (this.#isCut) return;
+    const { disk, process, scheduler } = this.#context;
+    const { trouble } = disk;
+    const stallUs = trouble.stalledUntilUs - scheduler.nowUs;
+    if (stallUs > 0) {
+      scheduler.schedule(Math.min(stallUs, STALL_LOOK_US), () => {
+        this.#endSync();
+      });
+      return;
+    }
+    const done = this.#syncing.shift();
+    if (done === undefined) return;
+    if (trouble.failsNextSync) {
+      trouble.failsNextSync = false;
+      this.#context.coverage.add("syncsFailed");
+      this.#fail("a sync failed");
+    } else {
+      disk.sync(1);
+      process.deliver(done);
+    }
+  }
+
+  #fail(reason: string): void {
+    this.#isCut = true;
+    const { process, scheduler, onFailure } = this.#context;
+    scheduler.schedule(1, () => {
+      process.deliver(() => {
+        onFailure(reason);
+      });
+    });
   }
 
   #durationUs(): number {

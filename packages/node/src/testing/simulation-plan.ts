@@ -30,6 +30,14 @@ export const FAULTS = [
   "peerDown",
   "damage",
   "snapshotDamage",
+  "tornWrite",
+  "diskFull",
+  "diskStall",
+  "syncFailure",
+  "readOnlyDisk",
+  "clockJump",
+  "clockStall",
+  "longPause",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

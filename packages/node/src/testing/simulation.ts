@@ -9,7 +9,7 @@ import { SimClient } from "./sim-client.ts";
 import { SimCluster } from "./sim-cluster.ts";
 import { SimOperator } from "./sim-operator.ts";
 import { SimSessionClient } from "./sim-session-client.ts";
-import { checkBoundedLogs, disturb } from "./calm-checks.ts";
+import { checkBoundedLogs, deafen, disturb, stallLeader } from "./calm-checks.ts";
 import { allMembers, isVoter } from "../raft/index.ts";
 import type { NodeParts, SimNode } from "./sim-node.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
@@ -17,6 +17,8 @@ import { drawPlan } from "./simulation-plan.ts";
 
 /** How long a healed majority may take to serve a write, and a healed cluster to agree. */
 const LIVENESS_LIMIT_US = 30_000_000;
+
+const AWAKENING_US = 1_000;
 
 export interface SimulationOptions {
   /** Told every event as a line. */
@@ -33,7 +35,8 @@ export interface SimulationFailure {
   readonly message: string;
   /** The last events, oldest first. */
   readonly lastEvents: readonly string[];
-  readonly cause: unknown;
+  /** Where an exception came from; null for a broken invariant: its events tell more. */
+  readonly stack: string | null;
 }
 
 export interface SimulationResult {
@@ -55,9 +58,8 @@ export async function simulate(
   seed: number,
   options: SimulationOptions = {},
 ): Promise<SimulationResult> {
-  const random = new SeededRandom(`seed ${seed}`);
-  const overrides = options.overrides ?? {};
-  const plan = overridePlan(drawPlan(random.fork("plan"), faultsWithout(overrides)), overrides);
+  const random = randomOf(seed);
+  const plan = planOf(seed, options.overrides);
   const cluster = new SimCluster({
     plan,
     random,
@@ -73,6 +75,16 @@ export async function simulate(
     coverage: cluster.coverage,
     failure,
   };
+}
+
+/** What {@link simulate} does with this seed. */
+export function planOf(seed: number, overrides: PlanOverrides = {}): SimulationPlan {
+  const drawn = drawPlan(randomOf(seed).fork("plan"), faultsWithout(overrides));
+  return overridePlan(drawn, overrides);
+}
+
+function randomOf(seed: number): SeededRandom {
+  return new SeededRandom(`seed ${seed}`);
 }
 
 async function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom): Promise<void> {
@@ -91,6 +103,9 @@ async function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRand
 
   injector.stop();
   operator?.stop();
+  cluster.calm();
+  // Who was paused does now what it was asked meanwhile: to change the members, perhaps.
+  await cluster.runUntil(() => true, AWAKENING_US);
   healMajority(cluster, random.fork("heal"));
   await requireWrites(cluster, clients);
   for (const client of clients) client.stop();
@@ -104,6 +119,8 @@ async function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRand
   );
   checkBoundedLogs(cluster, plan);
   await disturb(cluster, plan, random.fork("disturb"));
+  await deafen(cluster);
+  if (plan.faults.has("diskStall")) await stallLeader(cluster);
 }
 
 function startSessions(
@@ -150,7 +167,6 @@ function startClients(
  * their disks do not help.
  */
 function healMajority(cluster: SimCluster, random: SeededRandom): void {
-  cluster.calm();
   const up = new Set(cluster.nodes);
   for (const node of random.shuffle(cluster.nodes)) {
     up.delete(node);
@@ -226,9 +242,10 @@ async function catchFailure(
     // Whatever the nodes throw is a finding: a broken assertion of the core as much as a TypeError.
     const lastEvents = cluster.trace.lastEvents();
     if (error instanceof InvariantViolation) {
-      return { invariant: error.invariant, message: error.message, lastEvents, cause: error };
+      return { invariant: error.invariant, message: error.message, lastEvents, stack: null };
     }
+    const stack = error instanceof Error ? (error.stack ?? null) : null;
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return { invariant: "No Exception", message, lastEvents, cause: error };
+    return { invariant: "No Exception", message, lastEvents, stack };
   }
 }

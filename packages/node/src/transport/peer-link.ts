@@ -1,5 +1,5 @@
 import type { Hello, HelloRefused, NodeId, RaftMessage } from "@quorate/wire";
-import type { Connection } from "@quorate/wire/net";
+import type { Connection, NetworkStack } from "@quorate/wire/net";
 import { ConnectionError, dial } from "@quorate/wire/net";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
@@ -47,6 +47,7 @@ export interface PeerLinkOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: PeerLinkEvents;
+  readonly stack: NetworkStack;
 }
 
 /** Dials after a loss that go without a pause: a dying process may accept once more before it is gone. */
@@ -137,7 +138,7 @@ export class PeerLink {
 
   #dial(): void {
     if (this.#closed) return;
-    const { address, hello, limits } = this.#options;
+    const { address, hello, limits, stack } = this.#options;
     if (this.#isCut()) {
       this.#redialAfter(limits.connectTimeoutMs);
       return;
@@ -157,6 +158,7 @@ export class PeerLink {
           this.#lost();
         },
       },
+      stack,
     });
     this.#attempt = attempt;
     attempt.connected.then(

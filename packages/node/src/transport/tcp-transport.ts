@@ -6,8 +6,8 @@ import type {
   RaftMessage,
   WireMessage,
 } from "@quorate/wire";
-import type { Connection, ConnectionHandlers } from "@quorate/wire/net";
-import { ConnectionError } from "@quorate/wire/net";
+import type { Connection, ConnectionHandlers, NetworkStack } from "@quorate/wire/net";
+import { ConnectionError, systemStack } from "@quorate/wire/net";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Transport, TransportHandlers } from "../ports/transport.ts";
@@ -33,6 +33,8 @@ export interface TcpTransportOptions {
   readonly random: Random;
   /** A peer does not want this node: wrong cluster, wrong data directory, no member. */
   readonly onRefused: (peer: NodeId, refusal: HelloRefused) => void;
+  /** Default: the machine's own. */
+  readonly stack?: NetworkStack;
 }
 
 /** Defaults of {@link PeerLinkLimits}: pauses of 20 ms to 1 s, pings each second. */
@@ -203,7 +205,7 @@ export class TcpTransport implements Transport {
   }
 
   #addPeer(id: NodeId, address: string): Peer {
-    const { helloTo, limits, clock, random, onRefused } = this.#options;
+    const { helloTo, limits, clock, random, onRefused, stack = systemStack } = this.#options;
     const peer = new Peer({
       lost: () => this.#lostWith(id),
       id,
@@ -219,6 +221,7 @@ export class TcpTransport implements Transport {
           onRefused(id, refusal);
         },
       },
+      stack,
     });
     this.#peers.set(id, peer);
     return peer;

@@ -98,7 +98,7 @@ test("SnapshotIntake: what all was stored before a crash needs no more than a wo
   );
   file.pieces = [Buffer.alloc(TOTAL_BYTES)];
   file.sizeBytes = TOTAL_BYTES;
-  file.syncedBytes = TOTAL_BYTES;
+  file.storedBytes = TOTAL_BYTES;
   scene.take(piece(0));
   scene.endCalls();
   assert.deepEqual(scene.received, ["n2 40"]);

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Configuration, LogEntry, RaftMessage, RequestId } from "@quorate/wire";
 import { configurationOf } from "@quorate/wire";
-import type { Invariant, NodeParts, SimulationFailure } from "@quorate/node/testing";
-import { SeededRandom, simulate, SimSnapshotStore, SimStorage } from "@quorate/node/testing";
+import type { NodeParts } from "@quorate/node/testing";
+import { SimSnapshotStore, SimStorage } from "@quorate/node/testing";
 import { decodeCommand, encodeCommand } from "../../src/kv/command-codec.ts";
 import type { KvResult } from "../../src/kv/kv-result.ts";
 import { KvStateMachine } from "../../src/kv/kv-state-machine.ts";
@@ -12,40 +12,7 @@ import type { StateRestorer } from "../../src/ports/state-machine.ts";
 import type { ConfigurationCodec, Output, PersistBatch } from "../../src/raft/index.ts";
 import { RaftCore } from "../../src/raft/index.ts";
 import type { SimulationPlan } from "../../src/testing/simulation-plan.ts";
-import { drawPlan } from "../../src/testing/simulation-plan.ts";
-
-/** A bug must show itself within so many seeds. */
-const SEEDS = 100;
-
-/** Seeds whose plan lets a bug show itself are tried, as many as this says. */
-async function firstFailure(
-  parts: NodeParts,
-  isOfUse: (plan: SimulationPlan) => boolean = () => true,
-): Promise<SimulationFailure> {
-  let tried = 0;
-  for (let seed = 1; tried < SEEDS; seed++) {
-    if (!isOfUse(drawPlan(new SeededRandom(`seed ${seed}`).fork("plan")))) continue;
-    tried++;
-    const { failure } = await simulate(seed, { parts });
-    if (failure !== null) return failure;
-  }
-  return assert.fail(`the bug went unnoticed through ${SEEDS} seeds`);
-}
-
-async function assertCaughtAs(
-  parts: NodeParts,
-  ...invariants: readonly Invariant[]
-): Promise<void> {
-  assertIs(await firstFailure(parts), invariants);
-}
-
-function assertIs(failure: SimulationFailure, invariants: readonly Invariant[]): void {
-  assert.ok(
-    invariants.includes(failure.invariant),
-    `caught as "${failure.invariant}" (${failure.message}), not as ${invariants.join(" or ")}`,
-  );
-  assert.ok(failure.lastEvents.length > 0);
-}
+import { assertCaughtAs, assertIs, firstFailure } from "./first-failure.ts";
 
 /** A core that is right but for what `change` makes of its messages. */
 function coreWithMessages(

@@ -6,6 +6,8 @@ import { allMembers, checkState, checkTransition, isVoter } from "../../raft/ind
 import type { Coverage } from "../coverage.ts";
 import { requireInvariant } from "../invariant-violation.ts";
 import type { SimDisk } from "../sim-disk.ts";
+import type { Bounds } from "./bounds.ts";
+import { checkMessage, checkUncommitted, checkWindows } from "./bounds.ts";
 import { checkCommitQuorum, checkCommitTerm } from "./commit-quorum.ts";
 import { CommittedLedger } from "./committed-ledger.ts";
 import type { PlacedConfiguration } from "./configuration-mirror.ts";
@@ -17,7 +19,7 @@ import { History } from "./history.ts";
 import { checkLeaderAppendOnly } from "./leader-append-only.ts";
 import { LogMatching } from "./log-matching.ts";
 import { LogMirror } from "./log-mirror.ts";
-import { checkPromise } from "./promises.ts";
+import { checkOwnVote, checkPromise } from "./promises.ts";
 import { checkReplicationBelief } from "./replication-belief.ts";
 import { checkViewProgress } from "./view-progress.ts";
 import { VoteLedger } from "./vote-ledger.ts";
@@ -48,11 +50,14 @@ export class ClusterChecker {
   readonly #disks = new Map<NodeId, SimDisk>();
   readonly #lives = new Map<NodeId, ObservedLife>();
   readonly #coverage: Coverage;
+  /** Null: nothing is bounded. */
+  readonly #bounds: Bounds | null;
   /** The committed ones, oldest first. */
   readonly #configurations: PlacedConfiguration[];
 
-  constructor(coverage: Coverage, bootstrap: Configuration) {
+  constructor(coverage: Coverage, bootstrap: Configuration, bounds: Bounds | null = null) {
     this.#coverage = coverage;
+    this.#bounds = bounds;
     this.#configurations = [{ index: 0, configuration: bootstrap }];
   }
 
@@ -112,6 +117,7 @@ export class ClusterChecker {
   messageSent(node: NodeId, to: NodeId, message: RaftMessage): void {
     const disk = this.#disks.get(node);
     if (disk !== undefined) checkPromise(node, to, message, disk);
+    if (this.#bounds !== null) checkMessage(node, message, this.#bounds);
     if (message.type === "AppendEntries") this.#elections.leaderSeen(message.term, node);
     if (message.type === "RequestVote") this.#votes.voteGranted(message.term, node, node);
     if (message.type === "RequestVoteReply" && message.voteGranted) {
@@ -255,6 +261,7 @@ export class ClusterChecker {
 
   #leaderDeposed(node: NodeId, view: RaftView): void {
     this.#coverage.add("leadersDeposed");
+    if (view.isStalled) this.#coverage.add("stalledLeadersDeposed");
     const isRemoved = !isVoter(view.configuration, node);
     if (isRemoved && view.configurationIndex <= view.commitIndex) {
       this.#coverage.add("leadersRemoved");
@@ -266,6 +273,14 @@ export class ClusterChecker {
       this.#coverage.add("elections");
       this.#elections.leaderSeen(view.currentTerm, node);
       this.ledger.leaderElected(node, view.currentTerm, (index) => mirror.chainHashAt(index));
+      const disk = this.#disks.get(node);
+      if (disk !== undefined) checkOwnVote(node, view.currentTerm, disk);
+    }
+    if (this.#bounds !== null) {
+      checkWindows(node, view, this.#bounds);
+      if (view.lastLogIndex > before.lastLogIndex) {
+        checkUncommitted(node, view, this.#bounds, (index) => mirror.entryAt(index));
+      }
     }
     for (const peer of view.peers) {
       const disk = this.#disks.get(peer.id);

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import type { Invariant, NodeParts, SimulationFailure } from "@quorate/node/testing";
+import { SeededRandom, simulate } from "@quorate/node/testing";
+import type { SimulationPlan } from "../../src/testing/simulation-plan.ts";
+import { drawPlan } from "../../src/testing/simulation-plan.ts";
+
+/** A bug must show itself within so many seeds. */
+const SEEDS = 100;
+
+/** Seeds whose plan lets a bug show itself are tried, as many as this says. */
+export async function firstFailure(
+  parts: NodeParts,
+  isOfUse: (plan: SimulationPlan) => boolean = () => true,
+): Promise<SimulationFailure> {
+  let tried = 0;
+  for (let seed = 1; tried < SEEDS; seed++) {
+    if (!isOfUse(drawPlan(new SeededRandom(`seed ${seed}`).fork("plan")))) continue;
+    tried++;
+    const { failure } = await simulate(seed, { parts });
+    if (failure !== null) return failure;
+  }
+  return assert.fail(`the bug went unnoticed through ${SEEDS} seeds`);
+}
+
+export async function assertCaughtAs(
+  parts: NodeParts,
+  ...invariants: readonly Invariant[]
+): Promise<void> {
+  assertIs(await firstFailure(parts), invariants);
+}
+
+export function assertIs(failure: SimulationFailure, invariants: readonly Invariant[]): void {
+  assert.ok(
+    invariants.includes(failure.invariant),
+    `caught as "${failure.invariant}" (${failure.message}), not as ${invariants.join(" or ")}`,
+  );
+  assert.ok(failure.lastEvents.length > 0);
+}
