@@ -177,7 +177,8 @@ async function runVerify(
   historyPath: string,
 ): Promise<{ readonly report: VerifyReport; readonly seed: number }> {
   const { printer, stderr, options } = context;
-  const { target, close } = await openTarget(context, asked);
+  const opened = await openTarget(context, asked);
+  const { target } = opened;
   const line = new ProgressLine(stderr, options.quiet);
   const seed = flags.seed ?? randomInt(SEED_MAX);
   try {
@@ -205,7 +206,7 @@ async function runVerify(
     return { report, seed };
   } finally {
     line.end();
-    await close();
+    await opened.close();
   }
 }
 
@@ -257,11 +258,10 @@ export function addVerifyCommand({ program, act }: CommandLine): void {
         .argParser(faultsArgument),
     )
     .option("--clients <n>", "clients side by side", wholeNumberArgument("--clients", 1, 1_000), 16)
-    .option(
-      "--rate <n>",
-      "operations a second of all clients; 0: as fast as they go",
-      wholeNumberArgument("--rate", 0, 1_000_000),
-      1_000,
+    .addOption(
+      new Option("--rate <n>", "operations a second of all clients; 0: as fast as they go")
+        .default(1_000, "1,000")
+        .argParser(wholeNumberArgument("--rate", 0, 1_000_000)),
     )
     .option(
       "--min-rate <n>",
