@@ -131,7 +131,7 @@ async function workUnderFaults(options: VerifyOptions, history: HistoryFile): Pr
     endpoints: target.nodes.map(({ address }) => address),
     clients: options.clients,
     seed,
-    keyPrefix: `verify/${seed}-${Date.now().toString(36)}/`,
+    keyPrefix: `verify-${Date.now().toString(36)}/`,
     ratePerSecond: options.ratePerSecond,
     timeoutMs: OPERATION_TIMEOUT_MS,
     record: (operation) => history.append(operation),
