@@ -35,6 +35,9 @@ const LEVEL_TIMEOUT_MS = 30_000;
 /** Some bugs need silence to show: nothing is wrong for so long between faults. */
 const QUIET_MS = { min: 200, max: 1_200 };
 
+/** With less time left no fault is begun. */
+const SHORTEST_ROUND_MS = 200;
+
 /** A second fault while the first one lasts. */
 const OVERLAP_PART = 0.3;
 
@@ -66,7 +69,7 @@ export class Nemesis {
     const endMs = performance.now() + durationMs;
     try {
       await this.#pause(QUIET_MS, endMs, signal);
-      while (performance.now() < endMs && !signal.aborted) {
+      while (performance.now() < endMs - SHORTEST_ROUND_MS && !signal.aborted) {
         await this.#round(durationMs, endMs, signal);
         await this.#pause(QUIET_MS, endMs, signal);
       }

@@ -76,7 +76,7 @@ test("verify: kill, pause and partition happen, nothing goes wrong, and all is a
   await quorate.up();
   const history = join(quorate.stateHome, "history.ndjson");
   const words =
-    "verify --duration 14s --faults kill,pause,partition --clients 8 --seed 3 --rate 400";
+    "verify --duration 16s --faults kill,pause,partition --clients 8 --seed 3 --rate 400";
   const args = [...words.split(" "), "--history", history, "-o", "json"];
   const result = JSON.parse(await quorate.succeed(...args)) as VerifyResult;
   assert.equal(result.passed, true);
