@@ -100,7 +100,7 @@ export class Nemesis {
     }
     await this.#hold(first, longestMs, endMs, signal);
     await this.heal();
-    await this.#level(records);
+    if (!signal.aborted) await this.#level(records, signal);
   }
 
   async #inject(kind: FaultKind, signal: AbortSignal): Promise<FaultRecord> {
@@ -127,17 +127,16 @@ export class Nemesis {
     return record;
   }
 
-  async #level(records: readonly FaultRecord[]): Promise<void> {
+  async #level(records: readonly FaultRecord[], signal: AbortSignal): Promise<void> {
     const healedMs = performance.now();
     for (const record of records) record.heldMs = healedMs - this.#startedMs - record.atMs;
     const { watch } = this.#options.target;
     // Writes go on all the time: level is who has what was committed at the healing.
     const committed = highestCommit(watch.report());
-    const isLevel = await watch.until(
-      (report) => (isLevelAt(report, committed) ? true : null),
-      LEVEL_TIMEOUT_MS,
-      null,
-    );
+    const isLevel = await watch
+      .until((report) => (isLevelAt(report, committed) ? true : null), LEVEL_TIMEOUT_MS, signal)
+      .catch(ignoreAbort(signal));
+    if (signal.aborted) return;
     for (const record of records) {
       record.levelAfterMs = isLevel === null ? null : performance.now() - healedMs;
       this.#options.onRecord(record, "healed");
@@ -163,8 +162,14 @@ export class Nemesis {
     const wantedMs = this.#options.dice.between(min, max);
     const waitMs = Math.min(wantedMs, endMs - performance.now());
     if (waitMs <= 0 || signal.aborted) return;
-    await sleep(waitMs, undefined, { signal }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
+    await sleep(waitMs, undefined, { signal }).catch(ignoreAbort(signal));
   }
+}
+
+/** For waits that the end of the run cuts short. */
+function ignoreAbort(signal: AbortSignal): (error: unknown) => null {
+  return (error) => {
+    if (!signal.aborted) throw error;
+    return null;
+  };
 }
