@@ -49,7 +49,7 @@ test("usage: no command prints the overview with its groups and examples, exit 0
 test("usage: every command has help with examples, exit 0", async (context) => {
   const names =
     "up down ps kill stop start restart pause resume partition heal logs put get del status dash add-node remove-node member";
-  for (const name of [...names.split(" "), "move-leader"]) {
+  for (const name of [...names.split(" "), "move-leader", "check-history"]) {
     const { code, stdout } = await quorate(context, [name, "--help"]);
     assert.equal(code, 0, name);
     assert.match(stdout, new RegExp(`Examples:\\n  quorate ${name}`, "u"));
