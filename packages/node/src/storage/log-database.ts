@@ -14,6 +14,7 @@ import { LogReader } from "./log-reader.ts";
 import { migrate } from "./migration.ts";
 import { writeNewDatabase } from "./new-database.ts";
 import { Recovery } from "./recovery.ts";
+import type { RecoveryListener } from "./recovery.ts";
 import {
   hardStateValues,
   logBoundsValues,
@@ -71,19 +72,18 @@ export class LogDatabase {
    */
   static open(
     options: StorageThreadOptions,
-    onEntries: (records: Uint8Array) => void,
-    onAgain: () => void,
+    listener: RecoveryListener & { onAgain(): void },
   ): { readonly database: LogDatabase; readonly contents: DirectoryContents } {
     const path = options.databasePath;
     const connections: Database[] = [];
     try {
-      let found = openChecked(options, connections, onEntries);
+      let found = openChecked(options, connections, listener);
       const { warning } = found.contents;
       if (warning !== null) {
         replaceDamaged(found, path);
         const [old] = connections;
-        onAgain();
-        found = openChecked(options, connections, onEntries);
+        listener.onAgain();
+        found = openChecked(options, connections, listener);
         assert(found.contents.warning === null, "the repaired database is damaged");
         old?.close();
       }
@@ -354,7 +354,7 @@ interface Found {
 function openChecked(
   options: StorageThreadOptions,
   connections: Database[],
-  onEntries: (records: Uint8Array) => void,
+  listener: RecoveryListener,
 ): Found {
   const path = options.databasePath;
   const connection = connect(path);
@@ -367,7 +367,7 @@ function openChecked(
   const identity = recovery.identity(options.expect);
   const wal = new WalFile(`${path}-wal`);
   refuseDamagedWal(wal, frames, path);
-  const contents = recovery.contents(identity, onEntries);
+  const contents = recovery.contents(identity, listener);
   // A damaged database is not written to: what was found goes into a new one.
   connection.exec(contents.warning === null ? "COMMIT" : "ROLLBACK");
   return { connection, wal, contents };

@@ -45,11 +45,11 @@ class StorageThread {
 
   run(): void {
     try {
-      const { database, contents } = LogDatabase.open(
-        this.#options,
-        (records) => this.#report({ kind: "entries", records }),
-        () => this.#report({ kind: "entriesAgain" }),
-      );
+      const { database, contents } = LogDatabase.open(this.#options, {
+        onSnapshot: (point) => this.#report({ kind: "snapshotFound", point }),
+        onEntries: (records) => this.#report({ kind: "entries", records }),
+        onAgain: () => this.#report({ kind: "entriesAgain" }),
+      });
       this.#database = database;
       this.#report({ kind: "opened", contents, sizeBytes: database.sizeBytes() });
     } catch (error) {

@@ -56,6 +56,7 @@ export const COVERAGE_MARKS = [
   "clockStalls",
   "longPauses",
   "healsUndisturbed",
+  "leadershipHandedOver",
   "deafLeadersReplaced",
 ] as const;
 

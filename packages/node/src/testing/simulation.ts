@@ -9,7 +9,7 @@ import { SimClient } from "./sim-client.ts";
 import { SimCluster } from "./sim-cluster.ts";
 import { SimOperator } from "./sim-operator.ts";
 import { SimSessionClient } from "./sim-session-client.ts";
-import { checkBoundedLogs, deafen, disturb, stallLeader } from "./calm-checks.ts";
+import { checkBoundedLogs, deafen, disturb, handOver, stallLeader } from "./calm-checks.ts";
 import { allMembers, isVoter } from "../raft/index.ts";
 import type { NodeParts, SimNode } from "./sim-node.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
@@ -119,6 +119,7 @@ async function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRand
   );
   checkBoundedLogs(cluster, plan);
   await disturb(cluster, plan, random.fork("disturb"));
+  await handOver(cluster, plan, random.fork("hand over"));
   await deafen(cluster);
   if (plan.faults.has("diskStall")) await stallLeader(cluster);
 }

@@ -19,11 +19,11 @@ test("LogDatabase: only a full disk lets a write wait, any other failure ends it
     expect: {},
     sizeMaxBytes: null,
   };
-  const { database } = LogDatabase.open(
-    options,
-    () => {},
-    () => {},
-  );
+  const { database } = LogDatabase.open(options, {
+    onSnapshot: () => {},
+    onEntries: () => {},
+    onAgain: () => {},
+  });
   t.after(() => {
     database.close();
   });
