@@ -58,6 +58,16 @@ export const COVERAGE_MARKS = [
   "healsUndisturbed",
   "leadershipHandedOver",
   "deafLeadersReplaced",
+  "streamResets",
+  "streamsResumed",
+  "halfOpenLinks",
+  "oneByteReads",
+  "slowReaders",
+  "backPressure",
+  "connectionsRefused",
+  "connectionsDropped",
+  "clientRetries",
+  "sessionsByClientLibrary",
 ] as const;
 
 export type CoverageMark = (typeof COVERAGE_MARKS)[number];

@@ -39,7 +39,9 @@ interface ObservedLife {
  * event. The work of a check is proportional to what changed.
  */
 export class ClusterChecker {
-  readonly history: History = new History();
+  readonly history: History = new History(() => {
+    this.#coverage.add("clientRetries");
+  });
   readonly ledger: CommittedLedger = new CommittedLedger((entry) => {
     this.history.entryCommitted(entry);
     if (entry.kind === "configuration") this.#configurationCommitted(entry);
