@@ -18,6 +18,7 @@ import { addStartCommand } from "./start.ts";
 import { addStatusCommand } from "./status.ts";
 import { addRestartCommand, addStopCommand } from "./stop.ts";
 import { addUpCommand } from "./up.ts";
+import { addVerifyCommand } from "./verify.ts";
 
 /** Hangs every command on the program, in the order and the groups of the help. */
 export function addAllCommands(line: CommandLine): void {
@@ -48,6 +49,7 @@ export function addAllCommands(line: CommandLine): void {
   addStatusCommand(line);
   addMemberCommand(line);
   addMoveLeaderCommand(line);
+  addVerifyCommand(line);
   addDashCommand(line);
   program.commandsGroup("Help:");
   addHelpCommands(line);
