@@ -58,6 +58,7 @@ test("seeded bug: a leader that answers when it has appended is caught (§5.3)",
 });
 
 function answerAtAppend(t: TestContext): void {
+  // oxlint-disable-next-line typescript/unbound-method -- called with its object below
   const { propose } = RaftDriver.prototype;
   t.mock.method(
     RaftDriver.prototype,
@@ -80,6 +81,7 @@ function answerAtAppend(t: TestContext): void {
 }
 
 test("seeded bug: a node that answers from before what the client has seen is caught (Diss. §6.4)", async (t) => {
+  // oxlint-disable-next-line typescript/unbound-method -- called with its object below
   const { get } = ReadRequests.prototype;
   t.mock.method(
     ReadRequests.prototype,
