@@ -62,7 +62,7 @@ test("verify: an unknown fault and a bad figure are usage, told before anything 
 test("usage: every command has help with examples, exit 0", async (context) => {
   const names =
     "up down ps kill stop start restart pause resume partition heal verify logs put get del status dash add-node remove-node member";
-  for (const name of [...names.split(" "), "move-leader"]) {
+  for (const name of [...names.split(" "), "move-leader", "check-history"]) {
     const { code, stdout } = await quorate(context, [name, "--help"]);
     assert.equal(code, 0, name);
     assert.match(stdout, new RegExp(`Examples:\\n  quorate ${name}`, "u"));

@@ -1,5 +1,6 @@
 import type { CommandLine } from "../command-line.ts";
 import { addAddNodeCommand } from "./add-node.ts";
+import { addCheckHistoryCommand } from "./check-history.ts";
 import { addDashCommand } from "./dash.ts";
 import { addDelCommand } from "./del.ts";
 import { addDownCommand } from "./down.ts";
@@ -51,6 +52,8 @@ export function addAllCommands(line: CommandLine): void {
   addMoveLeaderCommand(line);
   addVerifyCommand(line);
   addDashCommand(line);
+  program.commandsGroup("Proof:");
+  addCheckHistoryCommand(line);
   program.commandsGroup("Help:");
   addHelpCommands(line);
 }

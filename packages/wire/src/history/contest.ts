@@ -88,7 +88,7 @@ class Contender {
   /** Searches on. The tier that found an order; null: none did. */
   goOn(slice: number, budget: CheckBudget): Tier | null {
     if (this.#hasRoom.search) {
-      this.#search ??= new OrderSearch(this.#problem, this.#slots);
+      this.#search ??= new OrderSearch(this.#problem, { memo: this.#slots });
       const outcome = this.#run(this.#search, slice, budget);
       if (outcome === "order") return "search";
       this.#note(outcome, this.#search, "search");

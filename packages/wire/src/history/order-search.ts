@@ -7,6 +7,11 @@ import { TERM_EFFECT } from "./terms.ts";
 /** `more`: the steps that were allowed are used up. `noRoom`: the search cannot go on. */
 export type SearchOutcome = "order" | "none" | "more" | "noRoom";
 
+interface OrderSearchOptions {
+  readonly memo?: number | "exact";
+  readonly looksAhead?: boolean;
+}
+
 /**
  * Looks for an order of all required rows that respects real time and that the state machine
  * allows: Wing & Gong's search, with Lowe's memo of what was tried. It can be continued.
@@ -20,6 +25,7 @@ export class OrderSearch {
    * before it has an order.
    */
   furthest = -1;
+  readonly #looksAhead: boolean;
   readonly #exact: ExactMemo | null;
   readonly #hashed: HashMemo;
   readonly #demand: ValueDemand;
@@ -49,9 +55,16 @@ export class OrderSearch {
   #bestState = 0;
   #bestFurthest = -1;
 
-  /** `memo`: `exact`, or how many slots of hashes there may be, a power of two. */
-  constructor(problem: PlacementProblem, memo: number | "exact" = MEMO_SLOTS_MAX) {
+  /**
+   * `memo`: `exact`, or how many slots of hashes there may be, a power of two. `looksAhead`: gives
+   * up on an order as soon as a value is lost that is seen later on, rather than when it is seen.
+   */
+  constructor(
+    problem: PlacementProblem,
+    { memo = MEMO_SLOTS_MAX, looksAhead = true }: OrderSearchOptions = {},
+  ) {
     this.problem = problem;
+    this.#looksAhead = looksAhead;
     this.states = new StateSpace(problem);
     this.#exact = memo === "exact" ? new ExactMemo() : null;
     this.#hashed = new HashMemo(memo === "exact" ? MEMO_SLOTS_MAX : memo);
@@ -165,6 +178,7 @@ export class OrderSearch {
 
   /** Whether no value is overwritten that a row has yet to see and nobody writes again. */
   #losesNothing(row: number): boolean {
+    if (!this.#looksAhead) return true;
     const { table } = this.problem;
     const end = table.firstTerm[row + 1] ?? 0;
     for (let term = table.firstTerm[row] ?? 0; term < end; term++) {

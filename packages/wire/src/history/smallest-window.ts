@@ -187,12 +187,10 @@ class Shrinking {
     return outcome === "none";
   }
 
-  #search(rows: readonly ChosenRow[], startsAnywhere: boolean): OrderSearch {
+  #search(rows: readonly ChosenRow[], startsAnywhere: boolean, looksAhead = true): OrderSearch {
     const useful = this.#useful(rows);
-    return new OrderSearch(
-      problemOf(this.#compiled, this.#partition, useful, startsAnywhere),
-      "exact",
-    );
+    const problem = problemOf(this.#compiled, this.#partition, useful, startsAnywhere);
+    return new OrderSearch(problem, { memo: "exact", looksAhead });
   }
 
   #useful(rows: readonly ChosenRow[]): readonly ChosenRow[] {
@@ -200,7 +198,8 @@ class Shrinking {
   }
 
   #finish(rows: readonly ChosenRow[]): Window | null {
-    const search = this.#search(rows, this.#startsAnywhere);
+    // Without looking ahead it gets stuck where the contradiction comes to light.
+    const search = this.#search(rows, this.#startsAnywhere, false);
     if (search.run(STEPS_FIRST_QUESTION) !== "none") return null;
     const required = requiredOf(rows);
     const culprit = search.problem.rows[search.culprit()] ?? required.at(-1) ?? 0;
