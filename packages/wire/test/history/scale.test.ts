@@ -78,7 +78,7 @@ test("scale: one hot key, 100,000 reads and puts without positions", (context) =
 
 const LONG = process.env["QUORATE_LONG_TESTS"] === "1";
 
-test("scale: a million operations with positions, by witness", { skip: !LONG }, (context) => {
+test("scale: a million operations with log positions", { skip: !LONG }, (context) => {
   const options = { ...HUNDRED_KEYS, operations: 1_000_000, positions: true };
   const operations = new MadeStore(options, randomOf(7)).run();
   const { verdict, tookMs } = timed(context, "a million", operations);
