@@ -94,7 +94,7 @@ function randomOf(seed: number): SeededRandom {
 }
 
 /** Each asks every node for its status, again and again, while there is no leader. */
-const LIBRARY_CLIENTS_MAX = 4;
+const LIBRARY_CLIENTS_MAX = 3;
 
 /** A client that tells when a write of it was served. */
 interface WritingClient {
