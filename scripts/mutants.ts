@@ -19,7 +19,7 @@ the disk changes), and runs the simulator, or the tests that are to notice it. E
 caught: exit 1 where one survives, or where its text is not in the source any more.
 
   --list         one line for each break; runs nothing
-  --name <n>     only breaks whose name contains this; may be given several times
+  --name <n>     only the break of this name, or those whose names contain it; several times
   --rule <n>     only those of one rule of docs/raft-rules.md
   --tier <t>     only those to be caught by: ${TIERS.join(", ")}
   --quick        leaves out those that take minutes, as \`npm test\` does
@@ -53,12 +53,18 @@ interface Selection {
   readonly seed: number | null;
 }
 
+/** A whole name means that one alone, a part of it all that have it. */
+function isMeant(name: string, mutant: Mutant): boolean {
+  if (MUTANTS.some((one) => one.name === name)) return mutant.name === name;
+  return mutant.name.includes(name);
+}
+
 function select(selection: Selection): readonly Mutant[] {
   const { names, rule, tier, random, seed } = selection;
   const chosen = MUTANTS.filter(
     (mutant) =>
       (!selection.isQuick || isQuick(mutant)) &&
-      (names.length === 0 || names.some((name) => mutant.name.includes(name))) &&
+      (names.length === 0 || names.some((name) => isMeant(name, mutant))) &&
       (rule === null || mutant.rules.includes(rule)) &&
       (tier === null || mutant.tier === tier),
   );

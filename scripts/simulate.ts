@@ -15,36 +15,9 @@ import { CampaignRun } from "./simulate/campaign-run.ts";
 import type { ReportContext } from "./simulate/report.ts";
 import { campaignJson, campaignText, progressLine, seedJson, seedText } from "./simulate/report.ts";
 import { SeedPool } from "./simulate/seed-pool.ts";
+import { ProgressLine } from "./terminal/progress-line.ts";
 
-const PROGRESS_INTERVAL_MS = 250;
-const CLEAR_LINE = "\r\u001b[K";
 const INTERRUPTED = 130;
-
-/** One line on a terminal that is written over and over; nothing anywhere else. */
-class ProgressLine {
-  readonly #stream = process.stderr;
-  #timer: NodeJS.Timeout | null = null;
-
-  show(line: () => string): void {
-    this.clear();
-    if (!this.#stream.isTTY) return;
-    this.#timer = setInterval(() => {
-      this.#stream.write(`${CLEAR_LINE}${line().slice(0, this.#stream.columns - 1)}`);
-    }, PROGRESS_INTERVAL_MS);
-  }
-
-  clear(): void {
-    if (this.#timer === null) return;
-    clearInterval(this.#timer);
-    this.#timer = null;
-    this.#stream.write(CLEAR_LINE);
-  }
-
-  /** Above the line. */
-  print(text: string): void {
-    this.#stream.write(`${this.#timer === null ? "" : CLEAR_LINE}${text}\n`);
-  }
-}
 
 /** The commit of the sources, with a plus if they are not quite that. */
 async function commitOf(): Promise<string> {

@@ -40,7 +40,7 @@ export interface Mutant {
 }
 
 export const SEEDS_MAX = 400;
-export const BUDGET_SECONDS = 60;
+export const BUDGET_SECONDS = 40;
 
 /** Lets a catalogue say once what its mutants have in common. */
 export function mutantsOf(

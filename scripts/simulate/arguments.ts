@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import type { Dispensable, PlanOverrides, SizeName } from "@quorate/node/testing";
-import { DISPENSABLE, isDispensable, SIZE_MINIMA } from "@quorate/node/testing";
+import { DISPENSABLE, isDispensable, isFabric, SIZE_MINIMA } from "@quorate/node/testing";
 
 export const HELP = `Usage: npm run simulate -- [options]
 
@@ -16,6 +16,7 @@ One seed in a hundred, and at least two, are run twice: equal seeds must give eq
   --verbose         with --seed: print every event
   --shrink          when a seed fails, look for a smaller run that fails alike
   --json            print the result as one JSON object
+  --fabric <which>  messages, or streams of bytes with the client library (default: as the seed says)
   --canary          plant a bug: this run must fail
   --help            this text
 
@@ -87,6 +88,7 @@ function parse(args: readonly string[]) {
     from: TEXT,
     seed: TEXT,
     workers: TEXT,
+    fabric: TEXT,
     without: TEXT,
     "safety-ms": TEXT,
     nodes: TEXT,
@@ -118,7 +120,12 @@ function overridesOf(values: Values): PlanOverrides {
     if (size !== null) sizes[name] = size;
   }
   const without = dispensables(values.without);
+  const { fabric } = values;
+  if (fabric !== undefined && !isFabric(fabric)) {
+    throw new UsageError(`--fabric is ${fabric}, not messages or streams`);
+  }
   return {
+    ...(fabric === undefined ? {} : { fabric }),
     ...(without.length === 0 ? {} : { without }),
     ...(Object.keys(sizes).length === 0 ? {} : { sizes }),
   };

@@ -285,7 +285,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       rules: [12],
       file: "raft-state.ts",
       find: "return isVoter(this.configuration, this.nodeId) || isVoter(committed, this.nodeId);",
-      replace: "return isVoter(committed, this.nodeId) || this.log.lastIndex > 0;",
+      replace: "return isVoter(committed, this.nodeId) || this.log.lastIndex >= 0;",
     },
     {
       name: "on-the-way-out-is-out",

@@ -102,12 +102,6 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       find: "const isClose = catchUp.targetIndex > 0 && catchUp.elapsedTicks <= electionTicks;",
       replace: "const isClose = catchUp.elapsedTicks <= electionTicks;",
       tier: "unit",
-      tests: [
-        {
-          file: "packages/node/test/raft/membership.test.ts",
-          name: "Promotion: not before a round of catching up has ended (Diss. §4.2.1)",
-        },
-      ],
     },
     {
       name: "never-promoted",

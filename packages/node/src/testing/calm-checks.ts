@@ -105,6 +105,38 @@ export async function disturb(
 }
 
 /**
+ * In a calm cluster a leader that is told to hands over at once, to the server that was named, and
+ * in the next term (Diss. §3.10): nobody waits for an election, or asks around first.
+ */
+export async function handOver(
+  cluster: SimCluster,
+  plan: SimulationPlan,
+  random: SeededRandom,
+): Promise<void> {
+  if (plan.faults.has("clockDrift")) return;
+  const leader = cluster.leader();
+  const before = leader?.view() ?? null;
+  if (leader === null || before === null) return;
+  const { voters } = before.configuration;
+  const targets = cluster.nodes.filter(
+    (node) => node !== leader && voters.includes(node.id) && node.disk.voteFloor === null,
+  );
+  if (targets.length === 0) return;
+  const target = random.pick(targets);
+  cluster.trace.record("hand over", leader.id, target.id);
+  leader.transferLeadership(target.id, () => {});
+  const electionUs = plan.raft.electionTicks * plan.tickIntervalMs * 1000;
+  const leads = (): boolean => target.view()?.role === "leader";
+  requireInvariant(
+    (await cluster.runUntil(leads, electionUs)) &&
+      target.view()?.currentTerm === before.currentTerm + 1,
+    "Liveness",
+    () => `${leader.id} was told to hand over, and ${target.id} does not lead in the next term`,
+  );
+  cluster.coverage.add("leadershipHandedOver");
+}
+
+/**
  * Liveness where one way is cut (Diss. §6.2): a leader that is heard and hears nobody must stop, or
  * the others stay loyal to it for ever, and nothing is committed any more.
  */

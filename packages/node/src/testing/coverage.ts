@@ -56,7 +56,18 @@ export const COVERAGE_MARKS = [
   "clockStalls",
   "longPauses",
   "healsUndisturbed",
+  "leadershipHandedOver",
   "deafLeadersReplaced",
+  "streamResets",
+  "streamsResumed",
+  "halfOpenLinks",
+  "oneByteReads",
+  "slowReaders",
+  "backPressure",
+  "connectionsRefused",
+  "connectionsDropped",
+  "clientRetries",
+  "sessionsByClientLibrary",
 ] as const;
 
 export type CoverageMark = (typeof COVERAGE_MARKS)[number];

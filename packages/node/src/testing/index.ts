@@ -11,7 +11,7 @@ export { Coverage, COVERAGE_MARKS } from "./coverage.ts";
 export type { Invariant } from "./invariant-violation.ts";
 export { INVARIANTS, InvariantViolation } from "./invariant-violation.ts";
 export type { Dispensable, PlanOverrides, SizeName } from "./plan-overrides.ts";
-export { DISPENSABLE, isDispensable, SIZE_MINIMA } from "./plan-overrides.ts";
+export { DISPENSABLE, isDispensable, isFabric, SIZE_MINIMA } from "./plan-overrides.ts";
 export { SeededRandom } from "./seeded-random.ts";
 export type { CrashableStorage, NodeParts } from "./sim-node.ts";
 export type { FailingRun, Shrunk, ShrinkOptions } from "./shrink.ts";

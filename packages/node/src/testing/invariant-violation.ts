@@ -26,6 +26,7 @@ export const INVARIANTS = [
   "Acknowledged Writes Survive",
   "Honest Outcomes",
   "Fresh Reads",
+  "Wire Sanity",
   "Liveness",
   "No Exception",
 ] as const;

@@ -9,18 +9,25 @@ import type { Storage } from "../ports/storage.ts";
 import type { ChangeOptions, ConfigurationTarget, RaftConfig, RaftView } from "../raft/index.ts";
 import { RaftCore } from "../raft/index.ts";
 import { ClusterClock } from "../server/cluster-clock.ts";
-import type { ChangeOutcome, ProposalOutcome, TransferOutcome } from "../server/driver-outcomes.ts";
-import type { CreateCore } from "../server/raft-driver.ts";
-import { RaftDriver } from "../server/raft-driver.ts";
+import type {
+  ChangeOutcome,
+  DriverObserver,
+  ProposalOutcome,
+  TransferOutcome,
+} from "../server/driver-outcomes.ts";
+import type { CreateCore, RaftDriver } from "../server/raft-driver.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { SimDisk } from "./sim-disk.ts";
 import { requireInvariant } from "./invariant-violation.ts";
+import type { NodeFabric, NodeIngredients } from "./sim-fabric.ts";
+import { messageFabric, streamFabric } from "./sim-fabric.ts";
+import { SimIdentity } from "./sim-identity.ts";
+import type { CreateClient } from "./sim-library-client.ts";
 import { SimProcess } from "./sim-process.ts";
 import type { SimSnapshotStoreOptions, Tear } from "./sim-snapshot-store.ts";
 import { isContentOf, SimSnapshotFiles, SimSnapshotStore } from "./sim-snapshot-store.ts";
 import type { DiskSpeed, SimStorageContext } from "./sim-storage.ts";
 import { FULL_RETRY_MS, SimStorage } from "./sim-storage.ts";
-import { SimTransport } from "./sim-transport.ts";
 import type { SimWorld } from "./sim-world.ts";
 
 /** A storage whose machine can lose power. */
@@ -36,6 +43,7 @@ export interface NodeParts {
   readonly createStorage?: (context: SimStorageContext) => CrashableStorage;
   readonly createSnapshots?: (options: SimSnapshotStoreOptions) => SnapshotStore;
   readonly createStateMachine?: () => KvStateMachine;
+  readonly createClient?: CreateClient;
   readonly createClock?: (process: SimProcess) => Clock;
 }
 
@@ -71,7 +79,7 @@ export type ReadAnswer =
 interface Life {
   readonly process: SimProcess;
   readonly storage: CrashableStorage;
-  readonly transport: SimTransport;
+  readonly fabric: NodeFabric;
   readonly driver: RaftDriver<KvResult>;
   readonly machine: KvStateMachine;
   readonly clusterClock: ClusterClock;
@@ -86,6 +94,7 @@ export class SimNode {
   readonly #world: SimWorld;
   readonly #options: SimNodeOptions;
   readonly #snapshotFiles: SimSnapshotFiles;
+  readonly #identity: SimIdentity;
   #life: Life | null = null;
   #lives = 0;
 
@@ -95,6 +104,7 @@ export class SimNode {
     this.#world = world;
     this.#options = options;
     this.#snapshotFiles = new SimSnapshotFiles();
+    this.#identity = new SimIdentity(this.id);
     this.disk = new SimDisk(
       options.configuration,
       (before, disk) => {
@@ -133,20 +143,22 @@ export class SimNode {
     this.#world.trace.record("start", this.id, this.#lives);
     const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
     this.#snapshotFiles.keepOnly(lastIncludedIndex, lastIncludedTerm);
+    this.#identity.started();
+    this.#world.streams?.up(this.id);
     const life = this.#create();
     this.#life = life;
     life.driver.restore(() => {
       this.#restored(lastIncludedIndex, life.machine);
       life.isReady = true;
-      life.driver.start();
+      life.fabric.begin();
     });
   }
 
   /**
    * Kills the process and the machine's cache; `survivors` unsynced batches had been written, and
-   * `tear` says what became of the pieces of a snapshot.
+   * only with power do its connections end at once; `tear` says what became of the pieces of a snapshot.
    */
-  crash(survivors: number, tear?: (unsyncedBytes: number) => Tear | null): void {
+  crash(survivors: number, hasPower: boolean, tear?: (unsyncedBytes: number) => Tear | null): void {
     if (this.#life === null) return;
     const lost = this.disk.unsyncedBatches - survivors;
     this.#world.trace.record("crash", this.id, lost, `loses ${lost} unsynced batches`);
@@ -155,6 +167,7 @@ export class SimNode {
     this.#life.process.kill();
     this.#life.storage.cut();
     this.#world.network.attach(this.id, null);
+    this.#world.streams?.down(this.id, hasPower);
     this.#world.checker.nodeCrashed(this.id);
     this.#life = null;
     this.disk.crash(survivors);
@@ -179,7 +192,7 @@ export class SimNode {
 
   /** Tells the node that it lost its connection to `peer`. */
   peerDown(peer: NodeId, refused: boolean): void {
-    this.#life?.transport.peerDown(peer, refused);
+    this.#life?.fabric.peerDown(peer, refused);
   }
 
   /** A client's write. Says false where nobody listens; a crash leaves it without an answer. */
@@ -272,7 +285,7 @@ export class SimNode {
   }
 
   #create(): Life {
-    const { scheduler, network, checker, coverage } = this.#world;
+    const { scheduler, network, streams, checker, coverage } = this.#world;
     const { config, tickIntervalMs, clockRate, parts } = this.#options;
     const random = this.#options.random.fork(`life ${this.#lives}`);
     const process = new SimProcess(scheduler, clockRate, () => {
@@ -292,52 +305,78 @@ export class SimNode {
         this.#storageFailed(reason);
       },
     });
-    const transport = new SimTransport(this.id, network, process);
     const machine = parts.createStateMachine?.() ?? new KvStateMachine();
-    const driver = new RaftDriver<KvResult>({
+    const ingredients: NodeIngredients = {
       config,
       tickIntervalMs,
-      storage,
-      transport,
+      snapshots: this.#options.snapshots,
+      process,
       clock: parts.createClock?.(process) ?? process,
-      random: random.fork("core"),
-      stateMachine: machine,
-      snapshots: this.#createSnapshots(process, random.fork("snapshots")),
-      snapshotLogBytes: this.#options.snapshots.logBytes,
-      snapshotPieceMaxBytes: this.#options.snapshots.pieceMaxBytes,
-      snapshotSendBytesPerSecond: this.#options.snapshots.sendBytesPerSecond,
+      random,
+      machine,
+      directory: {
+        storage,
+        snapshots: this.#createSnapshots(process, random.fork("snapshots")),
+        identity: this.#identity,
+        isFull: () => this.disk.trouble.isFull,
+        afterSync: (done) => {
+          this.#whenWritten(
+            process,
+            1 + random.exponential(this.#options.diskSpeed().syncMeanUs),
+            done,
+          );
+        },
+      },
+      observer: this.#observe(machine),
       createCore: (...given) => {
         const core = (parts.createCore ?? ((...from) => new RaftCore(...from)))(...given);
         checker.nodeStarted(this.id, core);
         return core;
       },
-      observer: {
-        onStep: () => {},
-        onMessageSent: (to, message) => {
-          checker.messageSent(this.id, to, message);
-        },
-        onApplied: (entry, result) => {
-          checker.applied(this.id, entry, result, machine.stateHash());
-        },
-        onSnapshotTaken: ({ lastIncludedIndex }) => {
-          coverage.add("snapshotsTaken");
-          this.#world.trace.record("snapshot", this.id, lastIncludedIndex);
-        },
-        onSnapshotDamaged: () => {
-          coverage.add("snapshotsDamaged");
-        },
-        onSnapshotInstalled: ({ lastIncludedIndex }) => {
-          coverage.add("snapshotsInstalled");
-          this.#world.trace.record("install", this.id, lastIncludedIndex);
-          this.#restored(lastIncludedIndex, machine);
-        },
-      },
-    });
+    };
+    const fabric =
+      streams === null
+        ? messageFabric(ingredients, network)
+        : streamFabric(ingredients, streams, this.#options.configuration);
     const clusterClock = new ClusterClock(
       () => process.nowMs(),
       () => machine.clusterTimeMs,
     );
-    return { process, storage, transport, driver, machine, clusterClock, isReady: false };
+    return {
+      process,
+      storage,
+      fabric,
+      driver: fabric.driver,
+      machine,
+      clusterClock,
+      isReady: false,
+    };
+  }
+
+  #observe(machine: KvStateMachine): DriverObserver<KvResult> {
+    const { checker, coverage, trace } = this.#world;
+    return {
+      onStep: () => {},
+      onMessageSent: (to, message) => {
+        checker.messageSent(this.id, to, message);
+        if (this.#world.streams !== null) trace.record("send", this.id, to, message);
+      },
+      onApplied: (entry, result) => {
+        checker.applied(this.id, entry, result, machine.stateHash());
+      },
+      onSnapshotTaken: ({ lastIncludedIndex }) => {
+        coverage.add("snapshotsTaken");
+        trace.record("snapshot", this.id, lastIncludedIndex);
+      },
+      onSnapshotDamaged: () => {
+        coverage.add("snapshotsDamaged");
+      },
+      onSnapshotInstalled: ({ lastIncludedIndex }) => {
+        coverage.add("snapshotsInstalled");
+        trace.record("install", this.id, lastIncludedIndex);
+        this.#restored(lastIncludedIndex, machine);
+      },
+    };
   }
 
   #createSnapshots(process: SimProcess, random: SeededRandom): SnapshotStore {

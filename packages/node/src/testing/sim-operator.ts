@@ -1,4 +1,4 @@
-import type { MemberAddress, NodeId } from "@quorate/wire";
+import type { Configuration, MemberAddress, NodeId } from "@quorate/wire";
 import type { ConfigurationTarget } from "../raft/index.ts";
 import { allMembers } from "../raft/index.ts";
 import type { SeededRandom } from "./seeded-random.ts";
@@ -62,7 +62,8 @@ export class SimOperator {
   #drawTarget(leader: SimNode): ConfigurationTarget | null {
     const configuration = leader.view()?.configuration;
     if (configuration === undefined) return null;
-    const { voters, learners, staging, addresses } = configuration;
+    const { voters, learners, staging } = configuration;
+    const addresses = addressesOf(configuration);
     const isFull = allMembers(configuration).length >= MEMBERS_MAX;
     const current = { voters, learners, staging, addresses };
     const newcomer = (): MemberAddress | null => (isFull ? null : this.#newServer());
@@ -121,6 +122,14 @@ export class SimOperator {
     }
     return { id: node.id, address: `${node.id}:7001` };
   }
+}
+
+/** All of them: a server that is added knows nobody, and finds the others by these. */
+function addressesOf(configuration: Configuration): MemberAddress[] {
+  return allMembers(configuration).map((id) => {
+    const known = configuration.addresses.find((member) => member.id === id);
+    return known ?? { id, address: `${id}:7001` };
+  });
 }
 
 function withLearner(

@@ -12,7 +12,7 @@ import { checkCommitQuorum, checkCommitTerm } from "./commit-quorum.ts";
 import { CommittedLedger } from "./committed-ledger.ts";
 import type { PlacedConfiguration } from "./configuration-mirror.ts";
 import { ConfigurationMirror } from "./configuration-mirror.ts";
-import { checkAppended, checkInForce } from "./configuration-safety.ts";
+import { checkAppended, checkCampaign, checkInForce } from "./configuration-safety.ts";
 import { checkDurableProgress } from "./durable-progress.ts";
 import { ElectionLedger } from "./election-ledger.ts";
 import { History } from "./history.ts";
@@ -39,7 +39,9 @@ interface ObservedLife {
  * event. The work of a check is proportional to what changed.
  */
 export class ClusterChecker {
-  readonly history: History = new History();
+  readonly history: History = new History(() => {
+    this.#coverage.add("clientRetries");
+  });
   readonly ledger: CommittedLedger = new CommittedLedger((entry) => {
     this.history.entryCommitted(entry);
     if (entry.kind === "configuration") this.#configurationCommitted(entry);
@@ -207,6 +209,13 @@ export class ClusterChecker {
     const { node, configurations, mirror } = life;
     if (view.configurationIndex < before.configurationIndex) {
       this.#coverage.add("configurationsRolledBack");
+    }
+    if (view.role !== before.role && view.votesGranted !== null) {
+      checkCampaign(
+        node,
+        view.configuration,
+        this.#configurationAt(view.commitIndex).configuration,
+      );
     }
     const beforeFirst = view.firstLogIndex - 1;
     const latest = configurations.lastAfter(beforeFirst);
