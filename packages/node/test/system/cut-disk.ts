@@ -46,10 +46,16 @@ export class CutDisk {
   readonly #names: Names = new Map();
   readonly #durableNames: Names = new Map();
   #pendingNames: PendingName[] = [];
+  #syncCount = 0;
 
   /** An empty folder that is there to stay. */
   constructor(root: string) {
     this.root = root;
+  }
+
+  /** Until it changes, what is durable stays as it is. */
+  get syncCount(): number {
+    return this.#syncCount;
   }
 
   isBelow(path: string): boolean {
@@ -94,6 +100,7 @@ export class CutDisk {
 
   /** What had returned when the sync began is durable. */
   sync(file: CutFile, beganAt: number): void {
+    this.#syncCount += 1;
     const isCovered = ({ endedAt }: Pending): boolean => endedAt <= beganAt;
     for (const { change } of file.pending.filter(isCovered)) {
       file.durable = applied(file.durable, change);
@@ -102,6 +109,7 @@ export class CutDisk {
   }
 
   syncFolder(path: string, beganAt: number): void {
+    this.#syncCount += 1;
     const isCovered = ({ folder, endedAt }: PendingName): boolean =>
       folder === path && endedAt <= beganAt;
     for (const { apply } of this.#pendingNames.filter(isCovered)) apply(this.#durableNames);
@@ -141,19 +149,28 @@ function contentAfterCut({ durable, pending }: CutFile, draw: Draw | null): Buff
       if (draw() < 0.5) content = applied(content, change);
       continue;
     }
-    const { offset, bytes } = change;
-    const end = offset + bytes.length;
-    const hasAll = draw() < 0.3;
-    for (let at = offset; at < end;) {
-      const sectorEnd = Math.min(end, (Math.floor(at / SECTOR_BYTES) + 1) * SECTOR_BYTES);
-      if (hasAll || draw() < 0.5) {
-        const sector = bytes.subarray(at - offset, sectorEnd - offset);
-        content = applied(content, { kind: "write", offset: at, bytes: sector });
-      }
-      at = sectorEnd;
+    for (const { from, to } of survivingSectors(change, draw)) {
+      const bytes = change.bytes.subarray(from, to);
+      content = applied(content, { kind: "write", offset: change.offset + from, bytes });
     }
   }
   return content;
+}
+
+/** The parts of a write that reached the disk, the last one first: a file grows once. */
+function survivingSectors(
+  { offset, bytes }: { readonly offset: number; readonly bytes: Uint8Array },
+  draw: Draw,
+): { from: number; to: number }[] {
+  const all = { from: 0, to: bytes.length };
+  if (draw() < 0.3) return [all];
+  const sectors: { from: number; to: number }[] = [];
+  for (let from = 0; from < bytes.length;) {
+    const to = Math.min(bytes.length, from + SECTOR_BYTES - ((offset + from) % SECTOR_BYTES));
+    if (draw() < 0.5) sectors.push({ from, to });
+    from = to;
+  }
+  return sectors.toReversed();
 }
 
 /** Changes `content`, or a longer copy where it does not fit. */
