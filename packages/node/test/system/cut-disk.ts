@@ -86,7 +86,7 @@ export class CutDisk {
   move(from: string, to: string, endedAt: number): void {
     assert.equal(dirname(from), dirname(to), "a move within its folder");
     this.#rename(to, endedAt, (names) => {
-      for (const [path, file] of [...names]) {
+      for (const [path, file] of names) {
         if (path !== from && !path.startsWith(`${from}/`)) continue;
         names.delete(path);
         names.set(to + path.slice(from.length), file);

@@ -211,7 +211,6 @@ async function cutEverywhere(
         next = traced.messages[nextMessage];
       }
       if (!step.isChange) continue;
-      console.error(step.text.slice(-60), cuts, traced.steps.length, process.cpuUsage());
       const state = `${disk.syncCount} ${told.acknowledgedCount}`;
       for (const draw of draws) {
         cuts += 1;

@@ -7,8 +7,20 @@ const SYNCING = new Set(["fsync", "fdatasync"]);
 
 /** Calls that change files and folders. */
 export const CHANGING: readonly string[] = [
-  ...["pwrite64", "pwritev", "ftruncate", "fallocate", "rename", "renameat", "renameat2"],
-  ...["unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "link", "linkat"],
+  "pwrite64",
+  "pwritev",
+  "ftruncate",
+  "fallocate",
+  "rename",
+  "renameat",
+  "renameat2",
+  "unlink",
+  "unlinkat",
+  "mkdir",
+  "mkdirat",
+  "rmdir",
+  "link",
+  "linkat",
 ];
 
 /**
