@@ -20,8 +20,8 @@ import type { SimStreams } from "./sim-streams.ts";
 import { SimTransport } from "./sim-transport.ts";
 
 /** The port on which every simulated node listens. */
-export const SIM_PORT = 7001;
-export const SIM_CLUSTER_ID = "simulated";
+const SIM_PORT = 7001;
+const SIM_CLUSTER_ID = "simulated";
 
 /** What a process of a node is made of, however it is reached. */
 export interface NodeIngredients {

@@ -25,7 +25,7 @@ const ROUNDS = 3;
 const ROUND_MS = 1000;
 const HARD_ROUND_MS = 6000;
 /** What a client does between two operations: the course's are so slow by themselves. */
-const THINK_MEAN_US = 5_000;
+const THINK_MEAN_US = 15_000;
 const KEYS = 100;
 /** Clients that are still at it then will never be served. */
 const PATIENCE_MS = 30_000;

@@ -53,6 +53,8 @@ function planOf(servers: number, random: SeededRandom, snapshotLogBytes: number)
     // The log behind a snapshot is a window for slow followers: small, where logs are measured.
     raft: { ...RAFT_DEFAULTS, trailingEntries: 5 },
     network: CALM_NETWORK,
+    // As in the course each message is lost or late by itself.
+    streams: null,
     disk: { ...calm.disk, syncMeanUs: 300 },
     snapshots: { ...calm.snapshots, logBytes: snapshotLogBytes, sendBytesPerSecond: 10_000_000 },
     changeGapMeanUs: null,
