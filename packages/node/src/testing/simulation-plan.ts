@@ -52,6 +52,7 @@ const STREAM_FAULTS = [
   "resetAfterCut",
   "clientPause",
   "clientCut",
+  "strangers",
 ] as const;
 
 export type Fault = (typeof COMMON_FAULTS)[number] | (typeof STREAM_FAULTS)[number];
