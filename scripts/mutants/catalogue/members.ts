@@ -138,6 +138,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       find: "if (state.commitIndex >= currentIndex && (wasTold || isOver))",
       replace: "if (state.commitIndex >= currentIndex && wasTold && isOver)",
       tier: "simulator",
+      budgetSeconds: 80,
     },
     {
       name: "names-are-used-again",

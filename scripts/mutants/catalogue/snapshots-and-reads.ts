@@ -170,6 +170,7 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/read-index.ts",
       find: "  leader.round += 1;\n",
       replace: "",
+      budgetSeconds: 80,
     },
     {
       name: "reads-before-an-entry-of-the-term",

@@ -222,6 +222,7 @@ const WIRE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages/wire/src",
     file: "codec/entries.ts",
     find: "if (checksum !== view.getUint32(at + CHECKSUM_AT)) {",
     replace: "if (checksum < 0) {",
+    tests: [{ file: "packages/wire/test/codec/entries.test.ts" }],
   },
   {
     name: "client-forgets-what-it-saw",
@@ -240,6 +241,7 @@ const WIRE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages/wire/src",
     replace:
       "let tries = 0;\n" +
       "        return await send(() => session.operation(serial + tries++), left());",
+    tests: [{ file: "packages/wire/test/client/sessions.test.ts" }],
   },
 ]);
 
