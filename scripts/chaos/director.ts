@@ -2,7 +2,7 @@ import type { Availability } from "@quorate/cli/verify";
 import { SeededRandom } from "@quorate/node/testing";
 import { setTimeout as pause } from "node:timers/promises";
 import type { ChaosCluster } from "./chaos-cluster.ts";
-import { ChaosProblem, PATIENCE_MS } from "./chaos-cluster.ts";
+import { ChaosProblem, PATIENCE_MS } from "./patience.ts";
 import { Deck } from "./deck.ts";
 import type { FaultLog, Recovery } from "./fault-log.ts";
 import type { Fault, FaultContext, FaultOutcome } from "./faults/fault.ts";

@@ -1,6 +1,6 @@
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { ChaosProblem } from "../chaos-cluster.ts";
+import { ChaosProblem } from "../patience.ts";
 import type { ChaosNode } from "../chaos-node.ts";
 import type { Fault, FaultContext, FaultOutcome } from "./fault.ts";
 import { claiming, hold, POSTPONED } from "./fault.ts";

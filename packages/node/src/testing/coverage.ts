@@ -66,6 +66,7 @@ export const COVERAGE_MARKS = [
   "backPressure",
   "connectionsRefused",
   "connectionsDropped",
+  "connectionsOverLimit",
   "clientRetries",
   "sessionsByClientLibrary",
 ] as const;

@@ -23,6 +23,7 @@ export const INVARIANTS = [
   "Bounded Log",
   "Bounded Windows",
   "No Disruption",
+  "Leadership Transfer",
   "Acknowledged Writes Survive",
   "Honest Outcomes",
   "Fresh Reads",

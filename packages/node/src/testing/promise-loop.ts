@@ -25,21 +25,19 @@ export class PromiseLoop {
     this.#rejection ??= { reason };
   }
 
-  /** Throws what {@link failed} was told. A tick runs when no reaction is left. */
-  async settle(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      process.nextTick(resolve);
+  /** A tick runs when no reaction is left. Rejected with what {@link failed} was told. */
+  settle(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      process.nextTick(() => {
+        if (this.#rejection === null) resolve();
+        else reject(this.#rejection.reason);
+      });
     });
-    this.#check();
   }
 
   /** Throws what a promise was rejected with that nobody handles: Node.js tells after its turn. */
   async look(): Promise<void> {
     await nextTurn();
-    this.#check();
-  }
-
-  #check(): void {
     if (this.#rejection !== null) throw this.#rejection.reason;
   }
 }

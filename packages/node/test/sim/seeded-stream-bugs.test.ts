@@ -7,7 +7,9 @@ import type { NodeParts } from "@quorate/node/testing";
 import { simulate } from "@quorate/node/testing";
 import type { KvResult } from "../../src/kv/kv-result.ts";
 import { RaftDriver } from "../../src/server/raft-driver.ts";
+import { PORT_LIMITS } from "../../src/server/node-assembly.ts";
 import { ReadRequests } from "../../src/server/read-requests.ts";
+import { PEER_LINK_DEFAULTS } from "../../src/transport/tcp-transport.ts";
 import type { SimulationPlan } from "../../src/testing/simulation-plan.ts";
 import { assertIs, firstFailure } from "./first-failure.ts";
 
@@ -94,6 +96,16 @@ test("seeded bug: a node that answers from before what the client has seen is ca
     },
   );
   assertIs(await firstFailure({}, () => true, "streams"), ["Fresh Reads"]);
+});
+
+test("seeded bug: connections whose silence nobody notices are caught (L1)", async (t) => {
+  const links: { silenceMs: number } = PEER_LINK_DEFAULTS;
+  const port: { silenceMs: number } = PORT_LIMITS.keepAlive;
+  t.mock.property(links, "silenceMs", Infinity);
+  t.mock.property(port, "silenceMs", Infinity);
+  const hasHalfOpen = ({ faults }: SimulationPlan): boolean => faults.has("halfOpen");
+  const failure = await firstFailure({}, hasHalfOpen, "streams");
+  assertIs(failure, ["Liveness", "No Disruption"]);
 });
 
 test("a run over streams takes no time, dice or timers but simulated ones", async (t) => {
