@@ -14,5 +14,4 @@ SqliteDatabase.prototype.pragma = function (source, options) {
   return source === "synchronous" ? 1 : pragma.call(this, source, options);
 };
 fs.fdatasyncSync = () => undefined;
-fs.fsyncSync = () => undefined;
 syncBuiltinESMExports();
