@@ -88,7 +88,7 @@ export class SimCluster implements SimWorld {
 
   /** Where the disk cannot be written to, a start is refused, and tried again. */
   start(node: SimNode): void {
-    if (node.isRunning) return;
+    if (node.isRunning || node.isLost) return;
     const { isReadOnly, isFull } = node.disk.trouble;
     if (isReadOnly || (isFull && this.#crashRandom.chance(0.5))) {
       this.trace.record("refused", node.id, isReadOnly ? "read-only" : "full");
@@ -121,6 +121,14 @@ export class SimCluster implements SimWorld {
     }
   }
 
+  /** The directory of a server is removed, if the others can go on without it. */
+  wipe(node: SimNode): void {
+    if (node.isLost || !this.canDecide((other) => other !== node)) return;
+    this.crash(node);
+    this.coverage.add("wipes");
+    node.wipe();
+  }
+
   /** Cuts every way from a node of `from` to one of `to`. */
   block(from: readonly SimNode[], to: readonly SimNode[]): void {
     for (const sender of from) {
@@ -150,7 +158,8 @@ export class SimCluster implements SimWorld {
   canDecide(isUp: (node: SimNode) => boolean): boolean {
     const holds = (id: NodeId): boolean => {
       const node = this.node(id);
-      return node !== null && node.disk.voteFloor === null && isUp(node);
+      if (node === null || node.isLost) return false;
+      return node.disk.voteFloor === null && isUp(node);
     };
     // Who catches up may be made a voter at any moment, also just after it went down.
     return this.checker
@@ -220,12 +229,20 @@ export class SimCluster implements SimWorld {
     return { kept, sound };
   }
 
-  /** Part of the log of one server cannot be read any more; the others can go on without it. */
+  /**
+   * Part of what a server has stored cannot be read any more: of its log, which it cuts, or of its
+   * snapshot, which ends its days. As many servers suffer this as the others can go on without.
+   */
   #damage(node: SimNode): void {
     const { disk } = node;
+    if (node.isLost || !this.canDecide((other) => other !== node)) return;
+    if (this.#crashRandom.chance(0.1)) {
+      const isRotten = node.rotSnapshot((sizeBytes) => this.#crashRandom.below(sizeBytes));
+      if (isRotten) this.coverage.add("snapshotsRotten");
+      return;
+    }
     const first = disk.snapshot.lastIncludedIndex + 1;
-    if (disk.lastIndex < first || !this.canDecide((other) => other !== node)) return;
-    if (this.#nodes.some((other) => other.disk.voteFloor !== null)) return;
+    if (disk.lastIndex < first) return;
     const index = this.#crashRandom.between(first, disk.lastIndex);
     this.trace.record("damage", node.id, index);
     this.coverage.add("disksDamaged");

@@ -49,12 +49,7 @@ export class SimDisk {
     onDurable: OnDurable,
     committedHashAt: HashAt = () => null,
   ) {
-    this.#snapshot = {
-      lastIncludedIndex: 0,
-      lastIncludedTerm: 0,
-      configuration,
-      configurationIndex: 0,
-    };
+    this.#snapshot = emptyPoint(configuration);
     this.#onDurable = onDurable;
     this.#committedHashAt = committedHashAt;
   }
@@ -131,6 +126,18 @@ export class SimDisk {
     this.#hardState = { ...this.#hardState, commitIndex };
   }
 
+  /** All of it is gone: it is a new disk of a server that begins with `configuration`. */
+  wipe(configuration: Configuration): void {
+    this.#unsynced.length = 0;
+    this.#snapshot = emptyPoint(configuration);
+    this.#beforeFirst = { index: 0, term: 0 };
+    this.#entries = [];
+    this.#chain = [EMPTY_CHAIN];
+    this.#hardState = { currentTerm: 0, votedFor: null, commitIndex: 0 };
+    this.#voteFloor = null;
+    this.#damaged.clear();
+  }
+
   /** What a process that starts now finds. */
   recover(): RecoveredState {
     return {
@@ -186,4 +193,8 @@ export class SimDisk {
     this.#entries.length = kept;
     this.#chain.length = kept + 1;
   }
+}
+
+function emptyPoint(configuration: Configuration): SnapshotPoint {
+  return { lastIncludedIndex: 0, lastIncludedTerm: 0, configuration, configurationIndex: 0 };
 }

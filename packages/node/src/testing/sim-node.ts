@@ -7,7 +7,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { SnapshotStore } from "../ports/snapshot-store.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { ChangeOptions, ConfigurationTarget, RaftConfig, RaftView } from "../raft/index.ts";
-import { RaftCore } from "../raft/index.ts";
+import { assert, RaftCore } from "../raft/index.ts";
 import { ClusterClock } from "../server/cluster-clock.ts";
 import type { ChangeOutcome, ProposalOutcome, TransferOutcome } from "../server/driver-outcomes.ts";
 import type { CreateCore } from "../server/raft-driver.ts";
@@ -37,6 +37,8 @@ export interface NodeParts {
   readonly createSnapshots?: (options: SimSnapshotStoreOptions) => SnapshotStore;
   readonly createStateMachine?: () => KvStateMachine;
   readonly createClock?: (process: SimProcess) => Clock;
+  /** Peers let a server in whose directory was made anew under its old name. */
+  readonly admitsWiped?: boolean;
 }
 
 /** How a node takes and sends snapshots. */
@@ -88,6 +90,7 @@ export class SimNode {
   readonly #snapshotFiles: SimSnapshotFiles;
   #life: Life | null = null;
   #lives = 0;
+  #isLost = false;
 
   /** The node is down until {@link SimNode.start}. */
   constructor(world: SimWorld, options: SimNodeOptions) {
@@ -114,6 +117,29 @@ export class SimNode {
     return this.#life?.process.isPaused ?? false;
   }
 
+  /** Its data is gone, or cannot be trusted: it never starts again under this name. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** The directory of this node, which is down, is removed. Its peers know it from a new one. */
+  wipe(): void {
+    assert(this.#life === null, `${this.id} runs`);
+    this.#world.trace.record("wipe", this.id, 0);
+    if (this.#options.parts.admitsWiped === true) {
+      this.disk.wipe(this.#options.configuration);
+      this.#snapshotFiles.keepOnly(0, 0);
+    } else {
+      this.#lose();
+    }
+  }
+
+  /** One byte of its snapshot, while it is down. Says whether it has one. */
+  rotSnapshot(offsetOf: (sizeBytes: number) => number): boolean {
+    const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
+    return this.#snapshotFiles.rot(lastIncludedIndex, lastIncludedTerm, offsetOf);
+  }
+
   /** The core's state, or null while the node is down. */
   view(): RaftView | null {
     return this.#life?.driver.view() ?? null;
@@ -128,10 +154,15 @@ export class SimNode {
 
   /** Starts a process on what the disk holds. */
   start(): void {
-    if (this.#life !== null) return;
+    if (this.#life !== null || this.#isLost) return;
+    const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
+    if (!this.#hasSoundSnapshot()) {
+      this.#world.trace.record("refused", this.id, "its snapshot is damaged");
+      this.#lose();
+      return;
+    }
     this.#lives++;
     this.#world.trace.record("start", this.id, this.#lives);
-    const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
     this.#snapshotFiles.keepOnly(lastIncludedIndex, lastIncludedTerm);
     const life = this.#create();
     this.#life = life;
@@ -387,6 +418,19 @@ export class SimNode {
   #storageFailed(reason: string): void {
     this.#world.trace.record("disk failed", this.id, reason);
     this.#options.onStorageFailed(this);
+  }
+
+  #lose(): void {
+    this.#isLost = true;
+    this.#world.checker.diskLost(this.id);
+  }
+
+  /** A start refuses a directory whose snapshot is not what was written. */
+  #hasSoundSnapshot(): boolean {
+    const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
+    return (
+      lastIncludedIndex === 0 || this.#snapshotFiles.isSoundAt(lastIncludedIndex, lastIncludedTerm)
+    );
   }
 
   #restored(index: number, machine: KvStateMachine): void {

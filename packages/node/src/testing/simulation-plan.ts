@@ -35,6 +35,7 @@ export const FAULTS = [
   "diskStall",
   "syncFailure",
   "readOnlyDisk",
+  "wipe",
   "clockJump",
   "clockStall",
   "longPause",

@@ -7,7 +7,7 @@ import { faultsWithout, overridePlan } from "./plan-overrides.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { SimClient } from "./sim-client.ts";
 import { SimCluster } from "./sim-cluster.ts";
-import { SimOperator } from "./sim-operator.ts";
+import { replaceLost, SimOperator } from "./sim-operator.ts";
 import { SimSessionClient } from "./sim-session-client.ts";
 import { checkBoundedLogs, disturb, stallLeader } from "./calm-checks.ts";
 import { allMembers, isVoter } from "../raft/index.ts";
@@ -19,6 +19,7 @@ import { drawPlan } from "./simulation-plan.ts";
 const LIVENESS_LIMIT_US = 30_000_000;
 
 const AWAKENING_US = 1_000;
+const OPERATOR_PATIENCE_US = 1_000_000;
 
 export interface SimulationOptions {
   /** Told every event as a line. */
@@ -102,6 +103,7 @@ async function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRand
   for (const client of sessions) client.stop();
 
   for (const node of cluster.nodes) cluster.start(node);
+  await requireReplacement(cluster);
   requireInvariant(
     await cluster.runUntil(() => hasConverged(cluster), LIVENESS_LIMIT_US),
     "Liveness",
@@ -176,6 +178,22 @@ async function requireWrites(cluster: SimCluster, clients: readonly SimClient[])
     ),
     "Liveness",
     () => `a healed majority serves no write: ${describe(cluster.nodes)}`,
+  );
+}
+
+/** The operator asks until it is done. */
+async function requireReplacement(cluster: SimCluster): Promise<void> {
+  let nextUs = 0;
+  const isDone = (): boolean => {
+    if (!cluster.nodes.some((node) => node.isLost)) return true;
+    if (cluster.scheduler.nowUs < nextUs) return false;
+    nextUs = cluster.scheduler.nowUs + OPERATOR_PATIENCE_US;
+    return replaceLost(cluster);
+  };
+  requireInvariant(
+    await cluster.runUntil(isDone, LIVENESS_LIMIT_US),
+    "Liveness",
+    () => `servers whose data is gone are not replaced: ${describe(cluster.nodes)}`,
   );
 }
 
