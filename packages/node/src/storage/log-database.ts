@@ -29,7 +29,8 @@ import type {
   StorageThreadOptions,
   StorageWrite,
 } from "./thread-messages.ts";
-import { syncDirectory, WalFile } from "./wal-file.ts";
+import { syncDirectory } from "./wal-file.ts";
+import type { WalFile } from "./wal-file.ts";
 
 const SYNCHRONOUS_NORMAL = 1;
 
@@ -39,6 +40,13 @@ const CACHE_KIBIBYTES = 4096;
 interface LogBounds {
   readonly beforeFirst: EntryId;
   readonly voteFloor: EntryId | null;
+}
+
+/** How a database is read. */
+export interface OpenHandlers {
+  readonly onEntries: (records: Uint8Array) => void;
+  readonly onAgain: () => void;
+  readonly openWal: (path: string) => WalFile;
 }
 
 type Values = (string | number | Uint8Array | null)[];
@@ -71,19 +79,18 @@ export class LogDatabase {
    */
   static open(
     options: StorageThreadOptions,
-    onEntries: (records: Uint8Array) => void,
-    onAgain: () => void,
+    { onEntries, onAgain, openWal }: OpenHandlers,
   ): { readonly database: LogDatabase; readonly contents: DirectoryContents } {
     const path = options.databasePath;
     const connections: Database[] = [];
     try {
-      let found = openChecked(options, connections, onEntries);
+      let found = openChecked(options, connections, { onEntries, openWal });
       const { warning } = found.contents;
       if (warning !== null) {
         replaceDamaged(found, path);
         const [old] = connections;
         onAgain();
-        found = openChecked(options, connections, onEntries);
+        found = openChecked(options, connections, { onEntries, openWal });
         assert(found.contents.warning === null, "the repaired database is damaged");
         old?.close();
       }
@@ -354,7 +361,7 @@ interface Found {
 function openChecked(
   options: StorageThreadOptions,
   connections: Database[],
-  onEntries: (records: Uint8Array) => void,
+  { onEntries, openWal }: Omit<OpenHandlers, "onAgain">,
 ): Found {
   const path = options.databasePath;
   const connection = connect(path);
@@ -365,7 +372,7 @@ function openChecked(
   connection.exec("BEGIN");
   migrate(connection, path);
   const identity = recovery.identity(options.expect);
-  const wal = new WalFile(`${path}-wal`);
+  const wal = openWal(`${path}-wal`);
   refuseDamagedWal(wal, frames, path);
   const contents = recovery.contents(identity, onEntries);
   // A damaged database is not written to: what was found goes into a new one.

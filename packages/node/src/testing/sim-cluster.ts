@@ -158,8 +158,7 @@ export class SimCluster implements SimWorld {
   canDecide(isUp: (node: SimNode) => boolean): boolean {
     const holds = (id: NodeId): boolean => {
       const node = this.node(id);
-      if (node === null || node.isLost) return false;
-      return node.disk.voteFloor === null && isUp(node);
+      return node !== null && node.isSound && isUp(node);
     };
     // Who catches up may be made a voter at any moment, also just after it went down.
     return this.checker

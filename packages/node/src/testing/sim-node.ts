@@ -91,6 +91,7 @@ export class SimNode {
   #life: Life | null = null;
   #lives = 0;
   #isLost = false;
+  #isRotten = false;
 
   /** The node is down until {@link SimNode.start}. */
   constructor(world: SimWorld, options: SimNodeOptions) {
@@ -122,6 +123,11 @@ export class SimNode {
     return this.#isLost;
   }
 
+  /** Whether all that it ever acknowledged is still there, and counts in an election. */
+  get isSound(): boolean {
+    return !this.#isLost && !this.#isRotten && this.disk.voteFloor === null;
+  }
+
   /** The directory of this node, which is down, is removed. Its peers know it from a new one. */
   wipe(): void {
     assert(this.#life === null, `${this.id} runs`);
@@ -137,7 +143,9 @@ export class SimNode {
   /** One byte of its snapshot, while it is down. Says whether it has one. */
   rotSnapshot(offsetOf: (sizeBytes: number) => number): boolean {
     const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
-    return this.#snapshotFiles.rot(lastIncludedIndex, lastIncludedTerm, offsetOf);
+    const isRotten = this.#snapshotFiles.rot(lastIncludedIndex, lastIncludedTerm, offsetOf);
+    this.#isRotten ||= isRotten;
+    return isRotten;
   }
 
   /** The core's state, or null while the node is down. */
