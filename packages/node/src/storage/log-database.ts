@@ -371,6 +371,7 @@ function openChecked(
   const [, frames] = walFramesOf(connection).get() ?? [0, 0, 0];
   connection.exec("BEGIN");
   migrate(connection, path);
+  recovery.checkSchema();
   const identity = recovery.identity(options.expect);
   const wal = openWal(`${path}-wal`);
   refuseDamagedWal(wal, frames, path);

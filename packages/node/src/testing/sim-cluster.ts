@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import type { Configuration, NodeId } from "@quorate/wire";
 import { configurationOf } from "@quorate/wire";
 import { hasQuorum } from "../raft/index.ts";
@@ -9,6 +10,7 @@ import type { NodeParts } from "./sim-node.ts";
 import { SimNode } from "./sim-node.ts";
 import { SimScheduler } from "./sim-scheduler.ts";
 import { CALM_DISK } from "./sim-storage.ts";
+import { makeSimulationFolder, SqliteDirectory } from "./sqlite-directory.ts";
 import type { Tear } from "./sim-snapshot-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
@@ -45,6 +47,8 @@ export class SimCluster implements SimWorld {
   readonly #parts: NodeParts;
   readonly #crashRandom: SeededRandom;
   readonly #clockRandom: SeededRandom;
+  /** Of the real databases; null: there are none. */
+  readonly #folder: string | null;
   #isCalm = false;
 
   /** All nodes are down. */
@@ -57,8 +61,20 @@ export class SimCluster implements SimWorld {
     this.#parts = parts;
     this.#crashRandom = random.fork("crashes");
     this.#clockRandom = random.fork("clocks");
+    this.#folder = plan.usesSqlite ? makeSimulationFolder() : null;
+    if (plan.usesSqlite) this.coverage.add("sqliteRuns");
     for (const id of plan.configuration.voters) this.#add(id, plan.configuration);
     if (this.nodes.length % 2 === 0) this.coverage.add("evenSizedClusters");
+  }
+
+  /** Nothing runs any more; removes what was written to real files. */
+  dispose(): void {
+    if (this.#folder === null) return;
+    try {
+      for (const node of this.#nodes) if (node.isRunning) node.crash(0);
+    } finally {
+      rmSync(this.#folder, { recursive: true, force: true });
+    }
   }
 
   /** All servers that ever were, in the order of their coming. */
@@ -198,6 +214,8 @@ export class SimCluster implements SimWorld {
       onSyncStarted: (synced, durationUs) => {
         this.#perhapsCrashDuringSync(synced, durationUs);
       },
+      directory:
+        this.#folder === null ? null : new SqliteDirectory(this.#folder, nodeId, configuration),
       onStorageFailed: (failed) => {
         this.crash(failed);
         this.scheduler.schedule(this.#crashRandom.exponential(RESTART_MEAN_US), () => {
@@ -238,6 +256,10 @@ export class SimCluster implements SimWorld {
     if (this.#crashRandom.chance(0.1)) {
       const isRotten = node.rotSnapshot((sizeBytes) => this.#crashRandom.below(sizeBytes));
       if (isRotten) this.coverage.add("snapshotsRotten");
+      return;
+    }
+    if (this.#folder !== null) {
+      if (node.rotDatabase(this.#crashRandom)) this.coverage.add("databasesRotten");
       return;
     }
     const first = disk.snapshot.lastIncludedIndex + 1;

@@ -18,6 +18,9 @@ import { requireInvariant } from "./invariant-violation.ts";
 import { SimProcess } from "./sim-process.ts";
 import type { SimSnapshotStoreOptions, Tear } from "./sim-snapshot-store.ts";
 import { isContentOf, SimSnapshotFiles, SimSnapshotStore } from "./sim-snapshot-store.ts";
+import { SqliteSimStorage } from "./sqlite-sim-storage.ts";
+import type { SqliteDirectory } from "./sqlite-directory.ts";
+import { StorageError } from "../storage/storage-error.ts";
 import type { DiskSpeed, SimStorageContext } from "./sim-storage.ts";
 import { FULL_RETRY_MS, SimStorage } from "./sim-storage.ts";
 import { SimTransport } from "./sim-transport.ts";
@@ -25,7 +28,8 @@ import type { SimWorld } from "./sim-world.ts";
 
 /** A storage whose machine can lose power. */
 export interface CrashableStorage extends Storage {
-  cut(): void;
+  /** The machine loses power: the oldest `survivors` of what was not synced are there all the same. */
+  cut(survivors: number): void;
   /** `full`: there is no room for a write, which waits. */
   state(): "ok" | "full";
 }
@@ -59,6 +63,8 @@ export interface SimNodeOptions {
   readonly clockRate: number;
   readonly random: SeededRandom;
   readonly diskSpeed: () => DiskSpeed;
+  /** Real files, which a real database is kept in; null: a model is enough. */
+  readonly directory: SqliteDirectory | null;
   readonly onSyncStarted: (node: SimNode, durationUs: number) => void;
   /** A write or a sync failed: the process ends. */
   readonly onStorageFailed: (node: SimNode) => void;
@@ -148,6 +154,16 @@ export class SimNode {
     return isRotten;
   }
 
+  /** One byte of its real database, while it is down. Says whether it has one. */
+  rotDatabase(random: SeededRandom): boolean {
+    const { directory } = this.#options;
+    if (directory === null || this.#lives === 0) return false;
+    this.#world.trace.record("rot", this.id, 0);
+    directory.rot(random);
+    this.#isRotten = true;
+    return true;
+  }
+
   /** The core's state, or null while the node is down. */
   view(): RaftView | null {
     return this.#life?.driver.view() ?? null;
@@ -172,8 +188,10 @@ export class SimNode {
     this.#lives++;
     this.#world.trace.record("start", this.id, this.#lives);
     this.#snapshotFiles.keepOnly(lastIncludedIndex, lastIncludedTerm);
-    const life = this.#create();
+    const life = this.#createUnlessRefused();
+    if (life === null) return;
     this.#life = life;
+    this.#isRotten = false;
     life.driver.restore(() => {
       this.#restored(lastIncludedIndex, life.machine);
       life.isReady = true;
@@ -192,7 +210,7 @@ export class SimNode {
     this.#world.coverage.add("crashes");
     if (lost > 0) this.#world.coverage.add("crashesThatLostWrites");
     this.#life.process.kill();
-    this.#life.storage.cut();
+    this.#life.storage.cut(survivors);
     this.#world.network.attach(this.id, null);
     this.#world.checker.nodeCrashed(this.id);
     this.#life = null;
@@ -310,6 +328,19 @@ export class SimNode {
     return this.#life?.isReady === true ? this.#life : null;
   }
 
+  /** Null: its directory is damaged beyond what a start may repair. */
+  #createUnlessRefused(): Life | null {
+    try {
+      return this.#create();
+    } catch (error) {
+      const isRefused = error instanceof StorageError;
+      if (!isRefused || this.#options.directory?.isRotten !== true) throw error;
+      this.#world.trace.record("refused", this.id, "its directory is damaged");
+      this.#lose();
+      return null;
+    }
+  }
+
   #create(): Life {
     const { scheduler, network, checker, coverage } = this.#world;
     const { config, tickIntervalMs, clockRate, parts } = this.#options;
@@ -317,7 +348,10 @@ export class SimNode {
     const process = new SimProcess(scheduler, clockRate, () => {
       checker.nodeTurned(this.id);
     });
-    const storage = (parts.createStorage ?? ((context) => new SimStorage(context)))({
+    const { directory } = this.#options;
+    const createStorage = (context: SimStorageContext): CrashableStorage =>
+      directory === null ? new SimStorage(context) : new SqliteSimStorage(context, directory);
+    const storage = (parts.createStorage ?? createStorage)({
       disk: this.disk,
       process,
       scheduler,

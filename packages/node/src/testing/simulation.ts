@@ -68,9 +68,11 @@ export async function simulate(
     onEvent: options.onEvent ?? null,
   });
   const failure = await catchFailure(cluster, () => run(cluster, plan, random));
+  const traceHash = cluster.trace.digest();
+  cluster.dispose();
   return {
     seed,
-    traceHash: cluster.trace.digest(),
+    traceHash,
     eventCount: cluster.trace.count,
     simulatedMs: cluster.scheduler.nowUs / 1000,
     coverage: cluster.coverage,
