@@ -21,7 +21,8 @@ const SOURCE = "--conditions=@quorate/source";
 const TSC = join(MODULES, "typescript", "bin", "tsc");
 const PROJECTS = ["packages/wire", "packages/node", "packages/cli"];
 
-const HELP = `Usage: npm start | npm test | npm run build | verify | fix | simulate [-- arguments]
+const HELP = `Usage: npm start | npm test | npm run build | verify | fix [-- arguments]
+   or: npm run simulate | chaos | mutants [-- arguments]
    or: node scripts/bootstrap.mjs <step> [arguments]
 
 Installs what is missing (pnpm and Node come from the npm registry), builds what changed, then:
@@ -33,6 +34,9 @@ Installs what is missing (pnpm and Node come from the npm registry), builds what
   verify     checks format, lint, types, the core's walls, dead code and documents; writes nothing
   fix        formats, and fixes what lint can fix
   simulate   runs the simulator: npm run simulate -- --seed 42
+  fuzz       feeds every decoder with damaged input: npm run fuzz -- --minutes 5
+  chaos      does everything to a cluster of real processes: npm run chaos -- --minutes 5
+  mutants    breaks the sources, one place at a time, and says what notices it
 `;
 
 /** An error that an operator can act on: printed as what / why / try. */
@@ -201,6 +205,9 @@ const STEPS = {
   verify: (args) => run(NODE, ["scripts/verify.ts", ...args]),
   fix: (args) => run(NODE, ["scripts/verify.ts", "--fix", ...args]),
   simulate: (args) => run(NODE, [SOURCE, "scripts/simulate.ts", ...args]),
+  fuzz: (args) => run(NODE, [SOURCE, "scripts/fuzz.ts", ...args]),
+  chaos: (args) => run(NODE, [SOURCE, "scripts/chaos.ts", ...args]),
+  mutants: (args) => run(NODE, [SOURCE, "scripts/mutants.ts", ...args]),
 };
 
 async function main([step, ...args]) {

@@ -1,172 +1,158 @@
-/** Runs the deterministic simulator: many seeds, or one again. */
-import { parseArgs } from "node:util";
-import { Campaign, describeFailure, simulate } from "@quorate/node/testing";
+/** Runs the deterministic simulator: many seeds, or one again; makes a failure small. */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import type {
+  FailedSeed,
+  FailureOrigin,
+  PlanOverrides,
+  SeedOutcome,
+  Shrunk,
+} from "@quorate/node/testing";
+import { CANARY, shrinkFailure, simulate } from "@quorate/node/testing";
+import type { Arguments } from "./simulate/arguments.ts";
+import { HELP, parseArguments, UsageError } from "./simulate/arguments.ts";
+import { CampaignRun } from "./simulate/campaign-run.ts";
+import type { ReportContext } from "./simulate/report.ts";
+import { campaignJson, campaignText, progressLine, seedJson, seedText } from "./simulate/report.ts";
+import { SeedPool } from "./simulate/seed-pool.ts";
+import { ProgressLine } from "./terminal/progress-line.ts";
 
-const HELP = `Usage: npm run simulate -- [options]
+const INTERRUPTED = 130;
 
-Runs whole clusters in simulated time, with faults, and checks every invariant after every event.
-
-  --seeds <n>     run this many seeds (default: 1000)
-  --minutes <n>   run seeds for this long instead
-  --from <n>      the first seed (default: 1; with --minutes, taken from the clock)
-  --seed <n>      run one seed
-  --verbose       with --seed: print every event
-  --json          print the result as one JSON object
-  --help          this text
-
-Exits 0 when everything holds, 1 when an invariant broke, when a seed that was run twice gave two
-histories, or when a kind of fault never happened; 2 when it does not understand its arguments.
-`;
-
-/** Every this many seeds, one is run twice: equal seeds must give equal histories. */
-const TWICE_EVERY = 100;
-const PROGRESS_INTERVAL_MS = 250;
-
-interface Figures {
-  readonly campaign: Campaign;
-  readonly unequalSeeds: readonly number[];
-  readonly elapsedMs: number;
-}
-
-class UsageError extends Error {}
-
-function wholeNumber(name: string, text: string | undefined): number | null {
-  if (text === undefined) return null;
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new UsageError(`--${name} is ${text}, not a whole number`);
+/** The commit of the sources, with a plus if they are not quite that. */
+async function commitOf(): Promise<string> {
+  const git = async (...args: string[]): Promise<string> =>
+    (await promisify(execFile)("git", args, { cwd: import.meta.dirname })).stdout.trim();
+  try {
+    const changes = await git("status", "--porcelain", "--untracked-files=no");
+    return (await git("rev-parse", "--short=12", "HEAD")) + (changes === "" ? "" : "+");
+  } catch {
+    return "unknown";
   }
-  return value;
 }
 
-async function runSeeds(from: number, goesOn: (count: number) => boolean): Promise<Figures> {
-  const campaign = new Campaign();
-  const unequalSeeds: number[] = [];
-  const startMs = performance.now();
-  let shownMs = 0;
-  for (let seed = from; goesOn(campaign.seedCount) && campaign.firstFailure === null; seed++) {
-    const { traceHash } = await campaign.run(seed);
-    const isTwice = (campaign.seedCount - 1) % TWICE_EVERY === 0;
-    if (isTwice && (await simulate(seed)).traceHash !== traceHash) unequalSeeds.push(seed);
-    const nowMs = performance.now();
-    if (process.stderr.isTTY && nowMs - shownMs >= PROGRESS_INTERVAL_MS) {
-      shownMs = nowMs;
-      process.stderr.write(`\r${rates({ campaign, unequalSeeds, elapsedMs: nowMs - startMs })}   `);
+/** Everything that one call of the command has at hand. */
+class Command {
+  readonly #given: Arguments;
+  readonly #origin: FailureOrigin;
+  readonly #pool: SeedPool;
+  readonly #progress = new ProgressLine();
+  readonly #interruption = Promise.withResolvers<void>();
+  #isInterrupted = false;
+  #shrunk: Shrunk | null = null;
+
+  constructor(given: Arguments, commit: string) {
+    this.#given = given;
+    const { overrides, canary } = given;
+    this.#origin = { commit, overrides, more: canary ? ["--canary"] : [] };
+    this.#pool = new SeedPool(given.workers);
+  }
+
+  /** Resolves to the exit code. */
+  async run(): Promise<number> {
+    process.once("SIGINT", () => {
+      this.#isInterrupted = true;
+      this.#interruption.resolve();
+    });
+    try {
+      const { seed } = this.#given;
+      const holds = await (seed === null ? this.#runCampaign() : this.#replay(seed));
+      if (this.#isInterrupted) return INTERRUPTED;
+      return holds ? 0 : 1;
+    } finally {
+      this.#progress.clear();
+      await this.#pool.close();
     }
   }
-  if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
-  return { campaign, unequalSeeds, elapsedMs: performance.now() - startMs };
-}
 
-function rates({ campaign, elapsedMs }: Figures): string {
-  const hoursPerHour = campaign.simulatedMs / elapsedMs;
-  const eventsPerSecond = (campaign.eventCount / elapsedMs) * 1000;
-  return (
-    `${campaign.seedCount} seeds, ${campaign.eventCount} events, ` +
-    `${(campaign.simulatedMs / 60_000).toFixed(1)} simulated minutes in ` +
-    `${(elapsedMs / 1000).toFixed(1)} s: ${hoursPerHour.toFixed(0)} simulated hours per ` +
-    `core-hour, ${eventsPerSecond.toFixed(0)} events a second`
-  );
-}
-
-function report(from: number, figures: Figures): string {
-  const { campaign, unequalSeeds } = figures;
-  const last = from + campaign.seedCount - 1;
-  const lines = [`seeds ${from} to ${last}`, rates(figures)];
-  for (const [mark, count] of Object.entries(campaign.coverage.toJSON())) {
-    lines.push(`  ${mark.padEnd(24)} ${count}`);
+  async #runCampaign(): Promise<boolean> {
+    const { seeds, minutes, json } = this.#given;
+    const onFailure = ({ seed, invariant, message }: FailedSeed): void => {
+      this.#progress.print(`seed ${seed} broke "${invariant}": ${message}`);
+    };
+    const run = new CampaignRun({ ...this.#given, onFailure }, this.#pool);
+    this.#progress.show(() => progressLine(run, minutes === null ? seeds : null));
+    await this.#unlessInterrupted(run.run());
+    run.stop();
+    const [first] = run.campaign.failures;
+    if (first !== undefined) await this.#shrink(first.seed);
+    this.#progress.clear();
+    const print = json ? campaignJson : campaignText;
+    process.stdout.write(`${print(run, this.#context())}\n`);
+    return run.holds;
   }
-  for (const seed of unequalSeeds) lines.push(`seed ${seed} gave two different histories`);
-  const vacuous = campaign.vacuousMarks();
-  if (vacuous.length > 0) lines.push(`proves too little: never happened: ${vacuous.join(", ")}`);
-  const { firstFailure } = campaign;
-  if (firstFailure !== null) lines.push(describeFailure(firstFailure.seed, firstFailure));
-  lines.push(holds(figures) ? "every invariant held" : "FAILED");
-  return lines.join("\n");
+
+  async #replay(seed: number): Promise<boolean> {
+    const { verbose, json, overrides, canary } = this.#given;
+    const job = { seed, overrides, canary };
+    const outcome = await (verbose
+      ? runVerbosely(seed, overrides, canary)
+      : this.#unlessInterrupted(this.#pool.run(job)));
+    if (outcome === null) return false;
+    if (outcome.failure !== null) await this.#shrink(seed);
+    this.#progress.clear();
+    const print = json ? seedJson : seedText;
+    process.stdout.write(`${print(outcome, this.#context())}\n`);
+    return outcome.failure === null;
+  }
+
+  /** Looks for a smaller run, if that was asked for. */
+  async #shrink(seed: number): Promise<void> {
+    const { shrink, canary, overrides } = this.#given;
+    if (!shrink || this.#isInterrupted) return;
+    const rerun = (smaller: PlanOverrides): Promise<SeedOutcome> =>
+      this.#pool.run({ seed, overrides: smaller, canary });
+    const { failure, eventCount, simulatedMs } = await rerun(overrides);
+    if (failure === null) return;
+    this.#shrunk = { overrides, failure, eventCount, simulatedMs, runs: 0 };
+    this.#progress.show(() => {
+      const { eventCount: events = 0, runs = 0 } = this.#shrunk ?? {};
+      return `shrinking seed ${seed} · ${runs} runs · ${events} events of ${eventCount}`;
+    });
+    const onSmaller: NonNullable<Parameters<typeof shrinkFailure>[0]["onSmaller"]> = (
+      failing,
+      runs,
+    ) => {
+      this.#shrunk = { ...failing, runs };
+    };
+    const failing = { overrides, failure, eventCount, simulatedMs };
+    const shrunk = await this.#unlessInterrupted(
+      shrinkFailure({ seed, failing, rerun, onSmaller }),
+    );
+    this.#shrunk = shrunk ?? this.#shrunk;
+  }
+
+  /** Resolves to null if Ctrl-C comes first. */
+  async #unlessInterrupted<Value>(work: Promise<Value>): Promise<Value | null> {
+    return Promise.race([work, this.#interruption.promise.then(() => null)]);
+  }
+
+  #context(): ReportContext {
+    const { from, workers } = this.#given;
+    const [isInterrupted, origin, shrunk] = [this.#isInterrupted, this.#origin, this.#shrunk];
+    return { from, workers, isInterrupted, origin, shrunk };
+  }
 }
 
-function reportJson(from: number, figures: Figures): string {
-  const { campaign, unequalSeeds, elapsedMs } = figures;
-  const { firstFailure } = campaign;
-  return JSON.stringify({
-    ok: holds(figures),
-    from,
-    seeds: campaign.seedCount,
-    events: campaign.eventCount,
-    simulatedMs: campaign.simulatedMs,
-    elapsedMs,
-    simulatedHoursPerCoreHour: campaign.simulatedMs / elapsedMs,
-    coverage: campaign.coverage,
-    vacuous: campaign.vacuousMarks(),
-    unequalSeeds,
-    failure: firstFailure === null ? null : { ...firstFailure, cause: undefined },
-  });
-}
-
-function holds({ campaign, unequalSeeds }: Figures): boolean {
-  const isEffective = campaign.vacuousMarks().length === 0;
-  return campaign.firstFailure === null && isEffective && unequalSeeds.length === 0;
-}
-
-async function replay(
+async function runVerbosely(
   seed: number,
-  { verbose, json }: { verbose: boolean; json: boolean },
-): Promise<number> {
+  overrides: PlanOverrides,
+  canary: boolean,
+): Promise<SeedOutcome> {
   const onEvent = (line: string): void => {
     process.stdout.write(`${line}\n`);
   };
-  const result = await simulate(seed, verbose ? { onEvent } : {});
-  const { traceHash, eventCount, simulatedMs, coverage, failure } = result;
-  if (json) {
-    const shown = failure === null ? null : { ...failure, cause: undefined };
-    process.stdout.write(`${JSON.stringify({ ...result, failure: shown })}\n`);
-  } else if (failure !== null) {
-    process.stdout.write(`${describeFailure(seed, failure)}\n`);
-  } else {
-    process.stdout.write(
-      `seed ${seed}: every invariant held through ${eventCount} events in ` +
-        `${(simulatedMs / 1000).toFixed(3)} simulated seconds; trace ${traceHash}\n` +
-        `${JSON.stringify(coverage)}\n`,
-    );
-  }
-  return failure === null ? 0 : 1;
-}
-
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      seeds: { type: "string" },
-      minutes: { type: "string" },
-      from: { type: "string" },
-      seed: { type: "string" },
-      verbose: { type: "boolean", default: false },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return 0;
-  }
-  const seed = wholeNumber("seed", values.seed);
-  if (seed !== null) return replay(seed, values);
-  if (values.verbose) throw new UsageError("--verbose goes with --seed");
-  const minutes = wholeNumber("minutes", values.minutes);
-  const seeds = wholeNumber("seeds", values.seeds) ?? 1000;
-  const from = wholeNumber("from", values.from) ?? (minutes === null ? 1 : Date.now());
-  const endMs = performance.now() + (minutes ?? 0) * 60_000;
-  const figures = await runSeeds(from, (count) =>
-    minutes === null ? count < seeds : performance.now() < endMs,
-  );
-  process.stdout.write(`${values.json ? reportJson(from, figures) : report(from, figures)}\n`);
-  return holds(figures) ? 0 : 1;
+  const parts = canary ? { parts: CANARY } : {};
+  const result = await simulate(seed, { overrides, onEvent, ...parts });
+  return { ...result, coverage: result.coverage.toJSON() };
 }
 
 try {
-  process.exitCode = await main();
+  const given = parseArguments(process.argv.slice(2));
+  if (given.help) process.stdout.write(HELP);
+  else process.exitCode = await new Command(given, await commitOf()).run();
 } catch (error) {
-  const isUsage = error instanceof UsageError || (error instanceof TypeError && "code" in error);
-  if (!isUsage) throw error;
+  if (!(error instanceof UsageError)) throw error;
   process.stderr.write(`error: ${error.message}\n  try:  npm run simulate -- --help\n`);
   process.exitCode = 2;
 }

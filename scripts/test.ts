@@ -22,7 +22,7 @@ Runs the test files whose path contains one of the given parts; without parts, a
 `;
 
 /** Real processes and timing: alone on the machine, or they measure each other. */
-const SYSTEM = "packages/*/test/system/**/*.test.ts";
+const SYSTEM = ["packages/*/test/system/**/*.test.ts", "scripts/**/system/**/*.test.ts"];
 const EVERY = ["packages/*/test/**/*.test.ts", "scripts/**/*.test.ts"];
 const UNIT_CONCURRENCY = 2;
 const TEST_TIMEOUT_MS = 1_800_000;
@@ -93,7 +93,7 @@ async function main(): Promise<number> {
   // Read by the tests, which are processes of their own.
   if (values.long) process.env["QUORATE_LONG_TESTS"] = "1";
   if (values.update) process.env["QUORATE_UPDATE_EXPECTED"] = "1";
-  const system = await filesOf([SYSTEM], positionals);
+  const system = await filesOf(SYSTEM, positionals);
   const unit = (await filesOf(EVERY, positionals)).filter((file) => !system.includes(file));
   const [unitFiles, systemFiles] = [values.system ? [] : unit, values.unit ? [] : system];
   if (unitFiles.length + systemFiles.length === 0) {

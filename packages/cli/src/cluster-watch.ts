@@ -20,14 +20,17 @@ const STATE_RATE_HZ = 50;
 export class ClusterWatch {
   readonly #target: Target;
   readonly #client: QuorateClient;
+  readonly #stateRateHz: number;
   readonly #answers: Map<string, NodeAnswer> = new Map();
   readonly #subscriptions: Map<string, Subscription> = new Map();
   readonly #reconnects: Map<string, NodeJS.Timeout> = new Map();
   readonly #listeners: Set<() => void> = new Set();
   #isClosed = false;
 
-  constructor(target: Target) {
+  /** At most `stateRateHz` states of a node a second are told. */
+  constructor(target: Target, stateRateHz: number = STATE_RATE_HZ) {
     this.#target = target;
+    this.#stateRateHz = stateRateHz;
     const addresses = knownNodes(target).map((node) => node.address);
     this.#client = new QuorateClient({
       endpoints: addresses,
@@ -117,7 +120,7 @@ export class ClusterWatch {
           onGap: () => undefined,
           onDisconnect: (error) => this.#lose(address, error),
         },
-        { stateRateMaxHz: STATE_RATE_HZ },
+        { stateRateMaxHz: this.#stateRateHz },
       ),
     );
   }

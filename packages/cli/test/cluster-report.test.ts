@@ -269,3 +269,53 @@ test("report: a node without its data, and a full disk, are told with what repai
   assert.equal(report.nodes[1]?.health, "disk full");
   assert.equal(report.health, "degraded");
 });
+
+/** A node that reports its ends of the lines to `others` as cut. */
+function cutOff(id: string, others: readonly string[], facts: Partial<NodeStatus> = {}) {
+  const faults = others.flatMap((peer) =>
+    (["to", "from"] as const).map((direction) => ({ peer, direction, dropRate: 1, delayMs: 0 })),
+  );
+  return answered(id, { faults, ...facts });
+}
+
+test("report: a partition is told with its sides; the side with a majority goes on", () => {
+  const report = reportCluster([
+    cutOff("n1", ["n2", "n3"], { role: "leader" }),
+    cutOff("n2", ["n1"], { role: "leader", leaderId: "n2", currentTerm: 3 }),
+    cutOff("n3", ["n1"], { leaderId: "n2", currentTerm: 3 }),
+  ]);
+  assert.deepEqual(
+    report.nodes.map(({ health }) => health),
+    ["minority", "ok", "ok"],
+  );
+  assert.equal(report.nodes[0]?.note, "cannot commit; cut off from n2 n3");
+  assert.equal(
+    describeHealth(report).text,
+    "degraded: leader n2, term 3. 3/3 up, 2 on one side; no more loss is safe. " +
+      "Partitioned: {n1} | {n2 n3}.",
+  );
+  assert.deepEqual(repairCommands(report.nodes), ["quorate heal"]);
+  assert.equal(isSettled(report), false);
+});
+
+test("report: where a dead node leaves neither side a majority, nothing can be committed", () => {
+  const report = reportCluster([
+    cutOff("n1", ["n3"], { leaderId: null }),
+    mute("n2", "down"),
+    cutOff("n3", ["n1"], { leaderId: null }),
+  ]);
+  assert.equal(report.health, "noQuorum");
+  assert.match(describeHealth(report).text, /2\/3 up, 1 on one side, 2 are needed: no quorum/u);
+  assert.deepEqual(repairCommands(report.nodes), ["quorate start n2", "quorate heal"]);
+});
+
+test("report: one end of a line is enough to know that it is cut", () => {
+  const report = reportCluster([
+    answered("n1", { role: "leader" }),
+    cutOff("n2", ["n1"]),
+    answered("n3"),
+  ]);
+  assert.deepEqual(report.cuts.length, 2);
+  assert.match(describeHealth(report).text, /Partitioned: n1-n2\./u);
+  assert.equal(report.health, "degraded");
+});

@@ -46,10 +46,23 @@ test("usage: no command prints the overview with its groups and examples, exit 0
   }
 });
 
+test("verify: an unknown fault and a bad figure are usage, told before anything is done, exit 2", async (context) => {
+  const wrong = await quorate(context, ["verify", "--faults", "kill,flood"]);
+  assert.equal(wrong.code, 2);
+  assert.match(
+    wrong.stderr,
+    /"flood" is no fault\n {2}why: {2}faults: kill, pause, partition; or none/u,
+  );
+  assert.equal((await quorate(context, ["verify", "--clients", "0"])).code, 2);
+  assert.equal((await quorate(context, ["verify", "--duration", "soon"])).code, 2);
+  assert.equal((await quorate(context, ["verify", "--endpoints", NOBODY])).code, 4);
+  assert.equal((await quorate(context, ["partition", "n1", "--endpoints", NOBODY])).code, 4);
+});
+
 test("usage: every command has help with examples, exit 0", async (context) => {
   const names =
-    "up down ps kill stop start restart pause resume partition heal logs put get del status dash add-node remove-node member";
-  for (const name of [...names.split(" "), "move-leader"]) {
+    "up down ps kill stop start restart pause resume partition heal verify logs put get del status dash add-node remove-node member";
+  for (const name of [...names.split(" "), "move-leader", "check-history"]) {
     const { code, stdout } = await quorate(context, [name, "--help"]);
     assert.equal(code, 0, name);
     assert.match(stdout, new RegExp(`Examples:\\n  quorate ${name}`, "u"));

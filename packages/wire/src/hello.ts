@@ -44,6 +44,7 @@ export const HELLO_REFUSAL_CODES = [
   "wrongCluster",
   "wrongNode",
   "notMember",
+  "retired",
   "wrongIncarnation",
   "tooManyConnections",
   "helloExpected",

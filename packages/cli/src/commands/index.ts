@@ -1,5 +1,6 @@
 import type { CommandLine } from "../command-line.ts";
 import { addAddNodeCommand } from "./add-node.ts";
+import { addCheckHistoryCommand } from "./check-history.ts";
 import { addDashCommand } from "./dash.ts";
 import { addDelCommand } from "./del.ts";
 import { addDownCommand } from "./down.ts";
@@ -18,6 +19,7 @@ import { addStartCommand } from "./start.ts";
 import { addStatusCommand } from "./status.ts";
 import { addRestartCommand, addStopCommand } from "./stop.ts";
 import { addUpCommand } from "./up.ts";
+import { addVerifyCommand } from "./verify.ts";
 
 /** Hangs every command on the program, in the order and the groups of the help. */
 export function addAllCommands(line: CommandLine): void {
@@ -48,7 +50,10 @@ export function addAllCommands(line: CommandLine): void {
   addStatusCommand(line);
   addMemberCommand(line);
   addMoveLeaderCommand(line);
+  addVerifyCommand(line);
   addDashCommand(line);
+  program.commandsGroup("Proof:");
+  addCheckHistoryCommand(line);
   program.commandsGroup("Help:");
   addHelpCommands(line);
 }

@@ -20,7 +20,7 @@ export interface SlabOwner {
 
 interface Slab {
   readonly number: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
   readonly view: DataView;
   /** Where the next value goes. */
   end: number;
@@ -31,7 +31,8 @@ interface Slab {
 
 /**
  * Keys and values outside the JavaScript heap: the garbage collector sees one object for a mebibyte
- * of them. A pair is addressed by a number (its location), filled in one after the other, and never
+ * of them. The memory is of the shared kind, though no other thread sees it: what is unshared counts
+ * as growth of the heap, and filling a store would collect it every ten mebibytes. A pair is addressed by a number (its location), filled in one after the other, and never
  * overwritten. A slab more than half of which is dead is emptied in small steps: its living pairs
  * move to the end of the newest slab.
  */
@@ -39,7 +40,7 @@ export class ValueSlabs {
   readonly #owner: SlabOwner;
   readonly #slabs: (Slab | null)[] = [];
   readonly #freeNumbers: number[] = [];
-  readonly #spares: ArrayBuffer[] = [];
+  readonly #spares: SharedArrayBuffer[] = [];
   /** Mostly dead slabs, to be emptied in this order; one that died since is passed over. */
   readonly #sparse: Slab[] = [];
   #scanOffset = 0;
@@ -133,16 +134,16 @@ export class ValueSlabs {
   }
 
   #slabFor(size: number): Slab {
-    if (size > SHARED_MAX_BYTES) return this.#open(new ArrayBuffer(size));
+    if (size > SHARED_MAX_BYTES) return this.#open(new SharedArrayBuffer(size));
     const current = this.#current;
     if (current !== null && current.end + size <= SLAB_BYTES) return current;
-    const next = this.#open(this.#spares.pop() ?? new ArrayBuffer(SLAB_BYTES));
+    const next = this.#open(this.#spares.pop() ?? new SharedArrayBuffer(SLAB_BYTES));
     this.#current = next;
     if (current !== null) this.#judge(current);
     return next;
   }
 
-  #open(buffer: ArrayBuffer): Slab {
+  #open(buffer: SharedArrayBuffer): Slab {
     const number = this.#freeNumbers.pop() ?? this.#slabs.length;
     const bytes = new Uint8Array(buffer);
     const view = new DataView(buffer);

@@ -38,8 +38,11 @@ export interface SnapshotReceiver {
 export interface SnapshotReader {
   readonly name: SnapshotName;
   readonly totalBytes: number;
-  /** At most `maxBytes` from `offset` on; none at the end. */
-  read(offset: number, maxBytes: number, done: (chunk: Uint8Array) => void): void;
+  /**
+   * Fills `into` from `offset` on; `done` gets the part of it that was filled, nothing at the end.
+   * Nobody else may use `into` before that.
+   */
+  read(offset: number, into: Uint8Array, done: (chunk: Uint8Array) => void): void;
   close(): void;
 }
 

@@ -1,14 +1,14 @@
 import type { AppendEntries, AppendEntriesReply, LogIndex, NodeId } from "@quorate/wire";
 import { assert } from "./assert.ts";
 import type { RaftState } from "./raft-state.ts";
-import { becomeFollower, heardLeader } from "./raft-state.ts";
+import { becomeFollower, heardLeader, mayLead } from "./raft-state.ts";
 
 /**
  * Receiver side of AppendEntries (Raft Figure 2). The term rule has run: `request.term` is
  * `currentTerm`, so its sender is the leader of this term, and a candidate gives up (Raft §5.2).
  */
 export function handleAppendEntries(state: RaftState, from: NodeId, request: AppendEntries): void {
-  if (request.leaderId !== from || !isWellFormed(state, request)) return;
+  if (!mayLead(state, from, request.leaderId) || !isWellFormed(state, request)) return;
   becomeFollower(state, request.leaderId);
   heardLeader(state);
 

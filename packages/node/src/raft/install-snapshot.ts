@@ -3,7 +3,7 @@ import { assert } from "./assert.ts";
 import { advanceCommitIndex } from "./leader.ts";
 import type { SnapshotPoint } from "./output.ts";
 import type { RaftState } from "./raft-state.ts";
-import { becomeFollower, heardLeader } from "./raft-state.ts";
+import { becomeFollower, heardLeader, mayLead } from "./raft-state.ts";
 
 /**
  * Receiver side of InstallSnapshot (Raft Figure 13). The bytes go through to the driver, which
@@ -15,7 +15,7 @@ export function handleInstallSnapshot(
   from: NodeId,
   message: InstallSnapshot,
 ): void {
-  if (message.leaderId !== from || !isWellFormed(message)) return;
+  if (!mayLead(state, from, message.leaderId) || !isWellFormed(message)) return;
   becomeFollower(state, message.leaderId);
   heardLeader(state);
   if (hasAlready(state, message)) acknowledgeInstalled(state, from, message);

@@ -23,7 +23,8 @@ export interface ConfigurationTarget {
 export interface ChangeRefusal {
   readonly kind: "refused";
   /**
-   * `changeInProgress`: one at a time. `notReady`: nothing of this leader's term is committed yet.
+   * `changeInProgress`: one at a time. `notReady`: nothing of this leader's term is committed yet,
+   * or voters that count have not answered it yet.
    * `conflict`: the configuration is not the expected one. `quorumAtRisk`: too few of the new
    * voters answer. `invalid`: it breaks a rule of configurations.
    */
@@ -158,14 +159,21 @@ function refuseForQuorum(
   target: ConfigurationTarget,
 ): ChangeRefusal | null {
   const { electionTicks } = state.config;
+  const isExpected = (id: NodeId): boolean =>
+    leader.progress.get(id)?.wasHeardWithin(electionTicks) === true;
   const silent = target.voters.filter((id) => {
-    const progress = leader.progress.get(id);
-    const isHeard = progress?.hasAnswered === true && progress.wasHeardWithin(electionTicks);
-    return id !== state.nodeId && !isHeard;
+    const hasAnswered = leader.progress.get(id)?.hasAnswered === true;
+    return id !== state.nodeId && !(hasAnswered && isExpected(id));
   });
   const live = target.voters.length - silent.length;
   const needed = majorityOf(target.voters.length);
   if (live >= needed) return null;
+  const awaited = silent.filter(isExpected);
+  if (live + awaited.length >= needed) {
+    // A leader this young cannot know who is lost.
+    const reason = `${awaited.join(", ")} has not answered this leader yet`;
+    return { kind: "refused", code: "notReady", reason };
+  }
   const reason =
     `of the ${target.voters.length} new voters ${live} answer, ${needed} are needed; ` +
     `silent: ${silent.join(", ")}`;

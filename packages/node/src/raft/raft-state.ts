@@ -272,6 +272,14 @@ export function becomeLeader(state: RaftState): void {
   };
 }
 
+/**
+ * Whether `from`, who says that `leaderId` leads this term, can be that leader: it speaks for
+ * itself, and nobody else has led the term. A second leader of a term is a forgery (Raft §5.2).
+ */
+export function mayLead(state: RaftState, from: NodeId, leaderId: NodeId): boolean {
+  return leaderId === from && (state.leaderId === null || state.leaderId === from);
+}
+
 /** The leader of this term was heard: no election for a while. */
 export function heardLeader(state: RaftState): void {
   state.leaderSilenceTicks = 0;

@@ -10,14 +10,19 @@ export function memberEvents(nodeId: NodeId, before: RaftView, after: RaftView):
     events.push(membersChanged(before, after), ...promotions(before, after));
   }
   if (isRetired(after, nodeId) && !isRetired(before, nodeId)) {
-    events.push({
-      kind: "retired",
-      severity: "warning",
-      text: "was removed from the cluster for good: stop it, and delete its data",
-      details: { index: after.configurationIndex },
-    });
+    events.push(retiredEvent(after.configurationIndex));
   }
   return events;
+}
+
+/** This node is a member no more, since the configuration of entry `index`, or later. */
+export function retiredEvent(index: number): EventDraft {
+  return {
+    kind: "retired",
+    severity: "warning",
+    text: "was removed from the cluster for good: stop it, and delete its data",
+    details: { index },
+  };
 }
 
 function membersChanged(before: RaftView, after: RaftView): EventDraft {

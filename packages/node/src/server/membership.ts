@@ -116,9 +116,14 @@ export class Membership {
 
   #replace(): void {
     const pending = this.#pending;
+    const view = this.#options.view();
     const plan =
-      pending === null ? null : planReplace(this.#options.view(), pending, this.#known());
-    if (pending === null || plan === null || typeof plan === "string") {
+      pending === null || view.role !== "leader"
+        ? null
+        : planReplace(view, pending, { known: this.#known(), hasCaughtUp: true });
+    // A first step once more: the new member was taken out meanwhile.
+    const isOver = plan === null || typeof plan === "string" || plan.replaces !== null;
+    if (pending === null || isOver) {
       this.#isTrying = false;
       this.#pending = null;
       return;
@@ -153,7 +158,7 @@ export class Membership {
       case "updateAddress":
         return planAddress(configuration, change, known);
       case "replace":
-        return planReplace(view, { ...change, force }, known);
+        return planReplace(view, { ...change, force }, { known, hasCaughtUp: false });
     }
   }
 
@@ -226,17 +231,24 @@ function planAddress(
   return { target, steps: [`reach ${id} at ${address}, no more at ${before}`], replaces: null };
 }
 
+/**
+ * @param facts `hasCaughtUp`: the new member had all that was committed a moment ago. Under writes it
+ * need not have what has been committed since, and may never be seen to.
+ */
 function planReplace(
   view: RaftView,
   { id, withId, address, force }: Replacement,
-  known: Addresses,
+  facts: { readonly known: Addresses; readonly hasCaughtUp: boolean },
 ): Plan | string {
+  const { known, hasCaughtUp } = facts;
   const { voters, learners, staging } = view.configuration;
   if (id === withId) return `${id} cannot take its own place: an id is used once`;
   if (![...voters, ...learners].includes(id)) return `${id} is no member`;
-  const isCaughtUp = view.peers.some(
-    (peer) => peer.id === withId && peer.recentlyActive && peer.matchIndex >= view.commitIndex,
-  );
+  const isCaughtUp =
+    hasCaughtUp ||
+    view.peers.some(
+      (peer) => peer.id === withId && peer.recentlyActive && peer.matchIndex >= view.commitIndex,
+    );
   if (voters.includes(withId) || (learners.includes(withId) && isCaughtUp)) {
     const joins = voters.includes(id) ? union(without(voters, id), withId) : voters;
     const target = {

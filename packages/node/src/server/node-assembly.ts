@@ -24,6 +24,7 @@ import { ClientSession } from "./client-session.ts";
 import type { DriverObserver } from "./driver-outcomes.ts";
 import { FaultSwitch } from "./fault-switch.ts";
 import type { Log } from "./log.ts";
+import { retiredEvent } from "./member-events.ts";
 import { addressIn, MemberWatch, peersOf } from "./member-watch.ts";
 import { Membership } from "./membership.ts";
 import { lastIndexOf } from "./node-setup.ts";
@@ -114,6 +115,8 @@ export class NodeAssembly {
   readonly #freshness: ReadFreshness;
   readonly #faults: FaultSwitch;
   #listener: Listener | null = null;
+  /** A peer said so: the leader that removed this node may be gone before it told it. */
+  #isToldRetired = false;
 
   constructor(options: NodeAssemblyOptions) {
     const { identity, directory, clock, store } = options;
@@ -212,6 +215,7 @@ export class NodeAssembly {
       contactOf: (id) => this.transport.contact(id),
       gauges: this.#gauges(),
       storageState: this.#storageState(),
+      retired: this.#isRetired(),
       sessions: this.store.sessionCount,
       stateHash: this.store.stateHash(),
       faultsAllowed: this.#options.allowFaults,
@@ -277,7 +281,7 @@ export class NodeAssembly {
       setFaults: this.#options.allowFaults
         ? (rules, ttlMs) => this.#faults.set(rules, ttlMs)
         : null,
-      isRetired: () => isRetired(this.driver.view(), this.#options.identity.nodeId),
+      isRetired: () => this.#isRetired(),
     });
   }
 
@@ -329,6 +333,14 @@ export class NodeAssembly {
       text: `was refused by ${peer}: ${message}; ${remedy}`,
       details: { peer, code },
     });
+    if (code === "retired" && !this.#isRetired()) {
+      this.#isToldRetired = true;
+      this.telemetry.emit(retiredEvent(this.driver.view().configurationIndex));
+    }
+  }
+
+  #isRetired(): boolean {
+    return this.#isToldRetired || isRetired(this.driver.view(), this.#options.identity.nodeId);
   }
 
   #rejected(error: ConnectionError): void {

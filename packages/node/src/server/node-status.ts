@@ -59,6 +59,7 @@ export interface StatusSources {
   readonly logTail: readonly TermRun[];
   readonly snapshots: SnapshotStatus;
   readonly storageState: StorageState;
+  readonly retired: boolean;
   /** Open in the store. */
   readonly sessions: number;
   /** Of the store at `lastApplied`. */
@@ -94,7 +95,7 @@ export function assembleStatus(sources: StatusSources): NodeStatus {
     snapshotIndex: sources.snapshots.index,
     snapshotBytes: sources.snapshots.bytes,
     storageState: sources.storageState,
-    retired: isRetired(view, identity.nodeId),
+    retired: sources.retired,
     sessions: sources.sessions,
     stateHash: sources.stateHash,
     faultsAllowed: sources.faultsAllowed,

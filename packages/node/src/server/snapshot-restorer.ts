@@ -18,12 +18,15 @@ export interface SnapshotRestorerOptions {
 }
 
 interface Restoring {
-  readonly pieceBytes: number;
+  /** One is filled while the other is taken in. */
+  readonly buffers: readonly [Uint8Array, Uint8Array];
   readonly reader: SnapshotReader;
   readonly restorer: StateRestorer;
   readonly startedMs: number;
   readonly done: (name: SnapshotName, work: SnapshotWork) => void;
+  /** Taken in so far. */
   bytes: number;
+  pieces: number;
 }
 
 /** Makes the stored snapshot the state machine's state, a piece a turn (Raft §7). */
@@ -52,9 +55,10 @@ export class SnapshotRestorer {
     );
     const restorer = stateMachine.restore();
     const startedMs = clock.nowMs();
-    const restoring = { pieceBytes, reader, restorer, startedMs, done, bytes: 0 };
+    const buffers = [new Uint8Array(pieceBytes), new Uint8Array(pieceBytes)] as const;
+    const restoring = { buffers, reader, restorer, startedMs, done, bytes: 0, pieces: 0 };
     this.#restoring = restoring;
-    this.#readPiece(restoring);
+    this.#readPiece(restoring, 0);
   }
 
   /** Nothing more is restored. The state machine is not to be used again. */
@@ -62,9 +66,9 @@ export class SnapshotRestorer {
     this.#restoring = null;
   }
 
-  #readPiece(restoring: Restoring): void {
-    const { reader, pieceBytes } = restoring;
-    reader.read(restoring.bytes, pieceBytes, (piece) => {
+  #readPiece(restoring: Restoring, offset: number): void {
+    const { reader, buffers, pieces } = restoring;
+    reader.read(offset, buffers[pieces % 2] ?? buffers[0], (piece) => {
       // Its own turn: what the sockets have ready comes before the next piece.
       this.#options.clock.soon(() => {
         if (this.#restoring === restoring) this.#take(restoring, piece);
@@ -75,14 +79,13 @@ export class SnapshotRestorer {
 
   #take(restoring: Restoring, piece: Uint8Array): void {
     const { reader, restorer, startedMs, done } = restoring;
-    if (piece.length > 0) {
-      restorer.write(piece);
-      restoring.bytes += piece.length;
-    }
-    if (piece.length > 0 && restoring.bytes < reader.totalBytes) {
-      this.#readPiece(restoring);
-      return;
-    }
+    restoring.bytes += piece.length;
+    restoring.pieces += 1;
+    const isLast = piece.length === 0 || restoring.bytes === reader.totalBytes;
+    // The disk fills the other buffer meanwhile.
+    if (!isLast) this.#readPiece(restoring, restoring.bytes);
+    if (piece.length > 0) restorer.write(piece);
+    if (!isLast) return;
     reader.close();
     restorer.finish();
     this.#restoring = null;

@@ -73,7 +73,7 @@ export class SnapshotTransfer {
     const { reader, pieceMaxBytes } = this.#options;
     const offset = this.#sentBytes;
     this.#isReading = true;
-    reader.read(offset, pieceMaxBytes, (data) => {
+    reader.read(offset, new Uint8Array(pieceMaxBytes), (data) => {
       this.#isReading = false;
       if (this.#isClosed) {
         reader.close();

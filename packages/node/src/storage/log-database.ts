@@ -14,6 +14,7 @@ import { LogReader } from "./log-reader.ts";
 import { migrate } from "./migration.ts";
 import { writeNewDatabase } from "./new-database.ts";
 import { Recovery } from "./recovery.ts";
+import type { RecoveryListener } from "./recovery.ts";
 import {
   hardStateValues,
   logBoundsValues,
@@ -29,8 +30,7 @@ import type {
   StorageThreadOptions,
   StorageWrite,
 } from "./thread-messages.ts";
-import { syncDirectory } from "./wal-file.ts";
-import type { WalFile } from "./wal-file.ts";
+import { syncDirectory, WalFile } from "./wal-file.ts";
 
 const SYNCHRONOUS_NORMAL = 1;
 
@@ -42,12 +42,8 @@ interface LogBounds {
   readonly voteFloor: EntryId | null;
 }
 
-/** How a database is read. */
-export interface OpenHandlers {
-  readonly onEntries: (records: Uint8Array) => void;
-  readonly onAgain: () => void;
-  readonly openWal: (path: string) => WalFile;
-}
+/** Opens the write-ahead log of a database by its path. */
+export type OpenWal = (path: string) => WalFile;
 
 type Values = (string | number | Uint8Array | null)[];
 
@@ -79,18 +75,19 @@ export class LogDatabase {
    */
   static open(
     options: StorageThreadOptions,
-    { onEntries, onAgain, openWal }: OpenHandlers,
+    listener: RecoveryListener & { onAgain(): void },
+    openWal: OpenWal = (walPath) => new WalFile(walPath),
   ): { readonly database: LogDatabase; readonly contents: DirectoryContents } {
     const path = options.databasePath;
     const connections: Database[] = [];
     try {
-      let found = openChecked(options, connections, { onEntries, openWal });
+      let found = openChecked(options, connections, listener, openWal);
       const { warning } = found.contents;
       if (warning !== null) {
         replaceDamaged(found, path);
         const [old] = connections;
-        onAgain();
-        found = openChecked(options, connections, { onEntries, openWal });
+        listener.onAgain();
+        found = openChecked(options, connections, listener, openWal);
         assert(found.contents.warning === null, "the repaired database is damaged");
         old?.close();
       }
@@ -361,7 +358,8 @@ interface Found {
 function openChecked(
   options: StorageThreadOptions,
   connections: Database[],
-  { onEntries, openWal }: Omit<OpenHandlers, "onAgain">,
+  listener: RecoveryListener,
+  openWal: OpenWal,
 ): Found {
   const path = options.databasePath;
   const connection = connect(path);
@@ -375,7 +373,7 @@ function openChecked(
   const identity = recovery.identity(options.expect);
   const wal = openWal(`${path}-wal`);
   refuseDamagedWal(wal, frames, path);
-  const contents = recovery.contents(identity, onEntries);
+  const contents = recovery.contents(identity, listener);
   // A damaged database is not written to: what was found goes into a new one.
   connection.exec(contents.warning === null ? "COMMIT" : "ROLLBACK");
   return { connection, wal, contents };

@@ -5,11 +5,13 @@ import { Worker } from "node:worker_threads";
 import { decodeEntries } from "@quorate/wire";
 import type { LogEntry } from "@quorate/wire";
 
+import type { SnapshotPoint } from "../raft/index.ts";
 import { removeUnfinishedBootstraps } from "./bootstrap-directory.ts";
 import { DirectoryLock, lockedError } from "./directory-lock.ts";
 import { findSnapshots } from "./find-snapshots.ts";
 import { DATABASE_FILE, SNAPSHOTS_FOLDER } from "./schema.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
+import type { FoundSnapshots } from "./snapshot-store.ts";
 import type { OpenedDirectory } from "./sqlite-storage.ts";
 import { fromErrorRecord, StorageError } from "./storage-error.ts";
 import type { ExpectedIdentity, StorageReport, StorageThreadOptions } from "./thread-messages.ts";
@@ -45,10 +47,8 @@ export async function openStorage(options: OpenStorageOptions): Promise<SqliteSt
     sizeMaxBytes: options.sizeMaxBytes ?? null,
   });
   try {
-    const read = await readDirectory(worker);
     const snapshotsFolder = join(directory, SNAPSHOTS_FOLDER);
-    const snapshots = await findSnapshots(snapshotsFolder, read.recovered.snapshot);
-    const opened = { ...read, snapshotsFolder, snapshots };
+    const opened = await readDirectory(worker, snapshotsFolder);
     const lock = await DirectoryLock.announce(directory, opened.identity);
     return new SqliteStorage(worker, opened, lock, options.onFailure);
   } catch (error) {
@@ -57,8 +57,6 @@ export async function openStorage(options: OpenStorageOptions): Promise<SqliteSt
     throw isLocked ? await lockedError(directory) : error;
   }
 }
-
-type ReadDatabase = Omit<OpenedDirectory, "snapshots" | "snapshotsFolder">;
 
 function refuseUnbootstrapped(directory: string): void {
   if (fs.existsSync(join(directory, DATABASE_FILE))) return;
@@ -78,12 +76,36 @@ function startThread(options: StorageThreadOptions): Worker {
   return new Worker(entryPoint, { name: "storage", workerData: options });
 }
 
-function readDirectory(worker: Worker): Promise<ReadDatabase> {
+async function readDirectory(worker: Worker, snapshotsFolder: string): Promise<OpenedDirectory> {
+  let finding: Promise<FoundSnapshots> | null = null;
+  const reading = readDatabase(worker, (point) => {
+    finding ??= findSnapshots(snapshotsFolder, point);
+    // Told below, unless the database is refused: then that is what is told.
+    finding.catch(() => undefined);
+  });
+  const read = await reading.catch(async (error: unknown) => {
+    const found = await finding?.catch(() => null);
+    await found?.current?.handle.close();
+    await found?.part?.handle?.close();
+    throw error;
+  });
+  const snapshots = await (finding ?? findSnapshots(snapshotsFolder, read.recovered.snapshot));
+  return { ...read, snapshotsFolder, snapshots };
+}
+
+type ReadDatabase = Omit<OpenedDirectory, "snapshots" | "snapshotsFolder">;
+
+function readDatabase(
+  worker: Worker,
+  onSnapshot: (point: SnapshotPoint) => void,
+): Promise<ReadDatabase> {
   const { promise, resolve: fulfil, reject } = Promise.withResolvers<ReadDatabase>();
   const entries: LogEntry[] = [];
   const onExit = (): void => reject(new Error("the storage thread ended before it was open"));
   const onReport = (report: StorageReport): void => {
-    if (report.kind === "entries") {
+    if (report.kind === "snapshotFound") {
+      onSnapshot(report.point);
+    } else if (report.kind === "entries") {
       for (const entry of decodeEntries(report.records)) entries.push(entry);
     } else if (report.kind === "opened") {
       const { identity, addresses, peers, warning, ...contents } = report.contents;

@@ -38,6 +38,14 @@ interface PeerRow extends PeerIdentity, Checked {
   readonly nodeId: NodeId;
 }
 
+/** Told what a database holds as it is read, before all of it is known to be sound. */
+export interface RecoveryListener {
+  /** The snapshot that the log follows. */
+  onSnapshot(point: SnapshotPoint): void;
+  /** Some of the log, in order, as `encodeEntries` makes it. */
+  onEntries(records: Uint8Array): void;
+}
+
 /** Reads one database and refuses what cannot be right. `path` is for messages. */
 export class Recovery {
   readonly #database: Database;
@@ -91,23 +99,23 @@ export class Recovery {
   }
 
   /**
-   * The state and the log; the log by calls of `onEntries`, in order, as `encodeEntries` makes it,
-   * up to the first entry that is damaged. With a `warning` the contents are what is left: they
+   * The state and the log; the log by calls of `listener`, up to the first entry that is damaged.
+   * With a `warning` the contents are what is left: they
    * must be made durable before they are used.
    *
    * @throws StorageError `damaged`: nothing of what was handed out may be used.
    */
-  contents(
-    identity: DirectoryIdentity,
-    onEntries: (records: Uint8Array) => void,
-  ): DirectoryContents {
+  contents(identity: DirectoryIdentity, listener: RecoveryListener): DirectoryContents {
     const addresses = this.#addresses();
     const peers = this.#peers();
     const stored = this.#hardState();
     const snapshot = this.#snapshot();
+    listener.onSnapshot(snapshot);
     const bounds = this.#logBounds(snapshot);
     const around = { hardState: stored, snapshot, beforeFirst: bounds.beforeFirst };
-    const log = new LogReader(this.#database, around, onEntries).read();
+    const log = new LogReader(this.#database, around, (records) => {
+      listener.onEntries(records);
+    }).read();
     if (log.last.term > stored.currentTerm) {
       throw damaged(
         this.#path,
@@ -219,7 +227,10 @@ export class Recovery {
 
 function schemaOf(database: Database): string {
   const rows = database.prepare("SELECT type, name, tbl_name, sql FROM sqlite_master").all();
-  return rows.map((row) => JSON.stringify(row)).toSorted().join();
+  return rows
+    .map((row) => JSON.stringify(row))
+    .toSorted()
+    .join();
 }
 
 /** The floor that says more. */

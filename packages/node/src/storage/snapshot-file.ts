@@ -17,7 +17,7 @@ const CHECKED_FROM = 16;
 const ID_FROM = 41;
 const ID_HEX_DIGITS = 32;
 
-const CHECK_STEP_BYTES = 256 * 1024;
+const CHECK_STEP_BYTES = 1024 * 1024;
 
 /** What the header of a snapshot file says. */
 export interface SnapshotHeader {
@@ -93,13 +93,21 @@ export async function isSoundContent(
   const { size } = await handle.stat();
   if (size !== HEADER_BYTES + totalBytes) return false;
   const hash = new ContentHash();
-  const step = new Uint8Array(CHECK_STEP_BYTES);
+  const readFrom = (offset: number, into: Uint8Array): Promise<number> => {
+    const length = Math.min(into.length, totalBytes - offset);
+    return handle.read(into, 0, length, HEADER_BYTES + offset).then(({ bytesRead }) => bytesRead);
+  };
+  // One step is read while the one before it is hashed: a large snapshot is checked at each start.
+  let step = new Uint8Array(CHECK_STEP_BYTES);
+  let nextStep = new Uint8Array(CHECK_STEP_BYTES);
+  let bytes = await readFrom(0, step);
   for (let offset = 0; offset < totalBytes;) {
-    const length = Math.min(step.length, totalBytes - offset);
-    const { bytesRead } = await handle.read(step, 0, length, HEADER_BYTES + offset);
-    if (bytesRead === 0) return false;
-    hash.add(step.subarray(0, bytesRead));
-    offset += bytesRead;
+    if (bytes === 0) return false;
+    offset += bytes;
+    const reading = readFrom(offset, nextStep);
+    hash.add(step.subarray(0, bytes));
+    bytes = await reading;
+    [step, nextStep] = [nextStep, step];
   }
   return hash.snapshotId() === name.snapshotId;
 }

@@ -380,10 +380,10 @@ class FileSnapshotReader implements SnapshotReader {
     this.#onClosed = onClosed;
   }
 
-  read(offset: number, maxBytes: number, done: (chunk: Uint8Array) => void): void {
+  read(offset: number, into: Uint8Array, done: (chunk: Uint8Array) => void): void {
     assert(!this.#isClosed, "a snapshot is read after it was closed");
-    const length = Math.max(0, Math.min(maxBytes, this.totalBytes - offset));
-    const chunk = new Uint8Array(length);
+    const length = Math.max(0, Math.min(into.length, this.totalBytes - offset));
+    const chunk = into.subarray(0, length);
     const fill = async (): Promise<Uint8Array> => {
       for (let filled = 0; filled < length;) {
         const position = HEADER_BYTES + offset + filled;

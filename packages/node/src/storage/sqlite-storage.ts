@@ -190,6 +190,7 @@ export class SqliteStorage implements Storage {
         if (this.#isFull) this.#waiting.length = 0;
         return; // the thread's exit follows
       case "entries":
+      case "snapshotFound":
       case "entriesAgain":
       case "opened":
       case "refused":

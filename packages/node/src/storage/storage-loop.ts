@@ -1,5 +1,7 @@
 import type { Timer } from "../ports/clock.ts";
+import type { SnapshotPoint } from "../raft/index.ts";
 import { LogDatabase } from "./log-database.ts";
+import type { OpenWal } from "./log-database.ts";
 import { fromSystemError, toErrorRecord } from "./storage-error.ts";
 import type { StorageError } from "./storage-error.ts";
 import type {
@@ -8,7 +10,6 @@ import type {
   StorageThreadOptions,
   StorageWrite,
 } from "./thread-messages.ts";
-import { WalFile } from "./wal-file.ts";
 
 /** A log of this size is checkpointed as soon as no write waits. */
 const CHECKPOINT_IDLE_BYTES = 1024 * 1024;
@@ -36,7 +37,7 @@ export interface StorageLoopHost {
 export class StorageLoop {
   readonly #host: StorageLoopHost;
   readonly #options: StorageThreadOptions;
-  readonly #openWal: (path: string) => WalFile;
+  readonly #openWal: OpenWal | undefined;
   /** Null before it was opened, and after the thread refused, failed or closed. */
   #database: LogDatabase | null = null;
   #idleTimer: Timer | null = null;
@@ -46,11 +47,7 @@ export class StorageLoop {
   #retryTimer: Timer | null = null;
 
   /** `openWal` opens the write-ahead log of a database by its path. */
-  constructor(
-    host: StorageLoopHost,
-    options: StorageThreadOptions,
-    openWal: (path: string) => WalFile = (path) => new WalFile(path),
-  ) {
+  constructor(host: StorageLoopHost, options: StorageThreadOptions, openWal?: OpenWal) {
     this.#host = host;
     this.#options = options;
     this.#openWal = openWal;
@@ -60,11 +57,12 @@ export class StorageLoop {
   open(): void {
     const host = this.#host;
     try {
-      const { database, contents } = LogDatabase.open(this.#options, {
-        onEntries: (records) => host.report({ kind: "entries", records }),
+      const listener = {
+        onSnapshot: (point: SnapshotPoint) => host.report({ kind: "snapshotFound", point }),
+        onEntries: (records: Uint8Array) => host.report({ kind: "entries", records }),
         onAgain: () => host.report({ kind: "entriesAgain" }),
-        openWal: this.#openWal,
-      });
+      };
+      const { database, contents } = LogDatabase.open(this.#options, listener, this.#openWal);
       this.#database = database;
       host.report({ kind: "opened", contents, sizeBytes: database.sizeBytes() });
     } catch (error) {

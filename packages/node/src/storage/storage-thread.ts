@@ -17,8 +17,7 @@ const loop = new StorageLoop(
       port.postMessage(report, transfer);
       if (report.kind === "closed") port.close();
     },
-    takeWaiting: () =>
-      (receiveMessageOnPort(port)?.message as StorageRequest | undefined) ?? null,
+    takeWaiting: () => (receiveMessageOnPort(port)?.message as StorageRequest | undefined) ?? null,
     after: (delayMs, fn) => {
       const timeout = setTimeout(fn, delayMs);
       return { cancel: () => clearTimeout(timeout) };

@@ -81,6 +81,8 @@ export interface DirectoryContents {
 
 /** From the storage thread. */
 export type StorageReport =
+  /** The log follows this snapshot: its file can be checked while the log is read. */
+  | { readonly kind: "snapshotFound"; readonly point: SnapshotPoint }
   | { readonly kind: "entries"; readonly records: Uint8Array }
   /** The entries so far are void: the log follows once more, repaired. */
   | { readonly kind: "entriesAgain" }

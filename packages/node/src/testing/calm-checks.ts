@@ -16,6 +16,8 @@ const HAND_OVER_LIMIT_US = 5_000_000;
 const DISTURBANCES = 3;
 const CUT_OFF_US = 1_000_000;
 const BACK_US = 600_000;
+/** How long a leader that hears nobody may keep the others from electing one that does. */
+const DEAF_LIMIT_US = 30_000_000;
 
 /** Bounded Log (Raft §7): what a calm server keeps above its snapshot is bounded by its limit. */
 export function checkBoundedLogs(cluster: SimCluster, { snapshots }: SimulationPlan): void {
@@ -100,4 +102,61 @@ export async function disturb(
     );
     cluster.coverage.add("healsUndisturbed");
   }
+}
+
+/**
+ * In a calm cluster a leader that is told to hands over at once, to the server that was named, and
+ * in the next term (Diss. §3.10): nobody waits for an election, or asks around first.
+ */
+export async function handOver(
+  cluster: SimCluster,
+  plan: SimulationPlan,
+  random: SeededRandom,
+): Promise<void> {
+  if (plan.faults.has("clockDrift")) return;
+  const leader = cluster.leader();
+  const before = leader?.view() ?? null;
+  if (leader === null || before === null) return;
+  const { voters } = before.configuration;
+  const targets = cluster.nodes.filter(
+    (node) => node !== leader && voters.includes(node.id) && node.disk.voteFloor === null,
+  );
+  if (targets.length === 0) return;
+  const target = random.pick(targets);
+  cluster.trace.record("hand over", leader.id, target.id);
+  leader.transferLeadership(target.id, () => {});
+  const electionUs = plan.raft.electionTicks * plan.tickIntervalMs * 1000;
+  const leads = (): boolean => target.view()?.role === "leader";
+  requireInvariant(
+    (await cluster.runUntil(leads, electionUs)) &&
+      target.view()?.currentTerm === before.currentTerm + 1,
+    "Liveness",
+    () => `${leader.id} was told to hand over, and ${target.id} does not lead in the next term`,
+  );
+  cluster.coverage.add("leadershipHandedOver");
+}
+
+/**
+ * Liveness where one way is cut (Diss. §6.2): a leader that is heard and hears nobody must stop, or
+ * the others stay loyal to it for ever, and nothing is committed any more.
+ */
+export async function deafen(cluster: SimCluster): Promise<void> {
+  const deaf = cluster.leader();
+  const before = deaf?.view() ?? null;
+  if (deaf === null || before === null) return;
+  if (!hasQuorum(before.configuration, (id) => id !== deaf.id)) return;
+  const others = cluster.nodes.filter((node) => node !== deaf);
+  cluster.trace.record("deafen", deaf.id, 0);
+  cluster.block(others, [deaf]);
+  const isReplaced = await cluster.runUntil(() => {
+    const leader = cluster.leader();
+    return leader !== null && leader !== deaf;
+  }, DEAF_LIMIT_US);
+  requireInvariant(
+    isReplaced,
+    "Liveness",
+    () => `${deaf.id}, which leads and hears nobody, is not replaced`,
+  );
+  cluster.unblock(others, [deaf]);
+  cluster.coverage.add("deafLeadersReplaced");
 }

@@ -62,9 +62,32 @@ export const COVERAGE_MARKS = [
   "clockStalls",
   "longPauses",
   "healsUndisturbed",
+  "leadershipHandedOver",
+  "deafLeadersReplaced",
+  "streamResets",
+  "streamsResumed",
+  "halfOpenLinks",
+  "oneByteReads",
+  "slowReaders",
+  "backPressure",
+  "connectionsRefused",
+  "connectionsDropped",
+  "clientRetries",
+  "sessionsByClientLibrary",
 ] as const;
 
+/** What few seeds can show. */
+export const RARE_MARKS: readonly CoverageMark[] = [
+  "sqliteRepairs",
+  "databasesRotten",
+  "snapshotsRotten",
+  "snapshotPiecesTorn",
+];
+
 export type CoverageMark = (typeof COVERAGE_MARKS)[number];
+
+/** Counts by mark. */
+export type CoverageCounts = Readonly<Partial<Record<CoverageMark, number>>>;
 
 /** How often each thing happened. */
 export class Coverage {
@@ -80,7 +103,12 @@ export class Coverage {
 
   /** Adds everything that `other` counted. */
   merge(other: Coverage): void {
-    for (const mark of COVERAGE_MARKS) this.add(mark, other.count(mark));
+    this.addCounts(other.toJSON());
+  }
+
+  /** Adds what another counted, as its {@link toJSON} says it. */
+  addCounts(counts: CoverageCounts): void {
+    for (const mark of COVERAGE_MARKS) this.add(mark, counts[mark] ?? 0);
   }
 
   /** What never happened. */
@@ -88,7 +116,7 @@ export class Coverage {
     return COVERAGE_MARKS.filter((mark) => this.count(mark) === 0);
   }
 
-  toJSON(): Record<string, number> {
+  toJSON(): CoverageCounts {
     return Object.fromEntries(COVERAGE_MARKS.map((mark) => [mark, this.count(mark)]));
   }
 }

@@ -3,13 +3,19 @@
  * in simulated time, on simulated networks and disks, with every invariant checked after every
  * event. Equal seeds give equal runs.
  */
-export { Campaign, describeFailure, EFFECTIVE_SEEDS_MIN } from "./campaign.ts";
-export type { CoverageMark } from "./coverage.ts";
+export type { FailedSeed, FailureOrigin, SeedOutcome } from "./campaign.ts";
+export { Campaign, describeFailure, EFFECTIVE_SEEDS_MIN, replayCommand } from "./campaign.ts";
+export { CANARY } from "./canary.ts";
+export type { CoverageCounts, CoverageMark } from "./coverage.ts";
 export { Coverage, COVERAGE_MARKS } from "./coverage.ts";
 export type { Invariant } from "./invariant-violation.ts";
 export { INVARIANTS, InvariantViolation } from "./invariant-violation.ts";
+export type { Dispensable, PlanOverrides, SizeName } from "./plan-overrides.ts";
+export { DISPENSABLE, isDispensable, isFabric, SIZE_MINIMA } from "./plan-overrides.ts";
 export { SeededRandom } from "./seeded-random.ts";
 export type { CrashableStorage, NodeParts } from "./sim-node.ts";
+export type { FailingRun, Shrunk, ShrinkOptions } from "./shrink.ts";
+export { shrinkFailure } from "./shrink.ts";
 export { SimDisk } from "./sim-disk.ts";
 export { SimProcess } from "./sim-process.ts";
 export type { SimSnapshotStoreOptions } from "./sim-snapshot-store.ts";

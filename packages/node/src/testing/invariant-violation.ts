@@ -22,6 +22,7 @@ export const INVARIANTS = [
   "Configuration Safety",
   "Exactly Once",
   "Bounded Log",
+  "Bounded Windows",
   "No Disruption",
   "Acknowledged Writes Survive",
   "Honest Outcomes",

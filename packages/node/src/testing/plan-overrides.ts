@@ -1,5 +1,5 @@
 import { configurationOf } from "@quorate/wire";
-import type { Fault, SimulationPlan } from "./simulation-plan.ts";
+import type { Fabric, Fault, SimulationPlan } from "./simulation-plan.ts";
 import { FAULTS, nodeNames } from "./simulation-plan.ts";
 
 /** What a cluster does by itself, and can do without. */
@@ -27,12 +27,18 @@ export type SizeName = keyof typeof SIZE_MINIMA;
  * equal overrides give equal runs. The names are those of the command line.
  */
 export interface PlanOverrides {
+  /** What carries the messages, whatever the seed says. */
+  readonly fabric?: Fabric;
   readonly without?: readonly Dispensable[];
   readonly sizes?: Readonly<Partial<Record<SizeName, number>>>;
 }
 
 export function isDispensable(name: string): name is Dispensable {
   return (DISPENSABLE as readonly string[]).includes(name);
+}
+
+export function isFabric(name: string): name is Fabric {
+  return name === "messages" || name === "streams";
 }
 
 /** The kinds of fault that are left out. */
@@ -86,7 +92,13 @@ export function sizesOf(plan: SimulationPlan): Record<SizeName, number> {
 }
 
 /** The arguments of the command line that say `overrides`. */
-export function overrideArguments({ without = [], sizes = {} }: PlanOverrides): string[] {
+export function overrideArguments(overrides: PlanOverrides): string[] {
+  const { fabric, without = [], sizes = {} } = overrides;
+  const carried = fabric === undefined ? [] : ["--fabric", fabric];
   const left = without.length === 0 ? [] : ["--without", without.join(",")];
-  return [...left, ...Object.entries(sizes).flatMap(([name, size]) => [`--${name}`, String(size)])];
+  return [
+    ...carried,
+    ...left,
+    ...Object.entries(sizes).flatMap(([name, size]) => [`--${name}`, String(size)]),
+  ];
 }

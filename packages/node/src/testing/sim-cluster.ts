@@ -4,10 +4,12 @@ import { configurationOf } from "@quorate/wire";
 import { hasQuorum } from "../raft/index.ts";
 import { ClusterChecker } from "./checkers/cluster-checker.ts";
 import { Coverage } from "./coverage.ts";
+import { PromiseLoop } from "./promise-loop.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { CALM_NETWORK, SimNetwork } from "./sim-network.ts";
 import type { NodeParts } from "./sim-node.ts";
 import { SimNode } from "./sim-node.ts";
+import { SimStreams } from "./sim-streams.ts";
 import { SimScheduler } from "./sim-scheduler.ts";
 import { CALM_DISK } from "./sim-storage.ts";
 import { makeSimulationFolder, SqliteDirectory } from "./sqlite-directory.ts";
@@ -41,6 +43,8 @@ export class SimCluster implements SimWorld {
   readonly checker: ClusterChecker;
   readonly trace: Trace;
   readonly network: SimNetwork;
+  readonly streams: SimStreams | null;
+  readonly promises: PromiseLoop = new PromiseLoop();
   readonly #nodes: SimNode[] = [];
   readonly #plan: SimulationPlan;
   readonly #random: SeededRandom;
@@ -49,6 +53,7 @@ export class SimCluster implements SimWorld {
   readonly #clockRandom: SeededRandom;
   /** Of the real databases; null: there are none. */
   readonly #folder: string | null;
+  readonly #powerRandom: SeededRandom;
   #isCalm = false;
 
   /** All nodes are down. */
@@ -56,13 +61,18 @@ export class SimCluster implements SimWorld {
     this.#plan = plan;
     this.trace = new Trace(this.scheduler, onEvent);
     this.network = new SimNetwork(this.scheduler, random.fork("network"), this, plan.network);
-    this.checker = new ClusterChecker(this.coverage, plan.configuration);
+    this.streams =
+      plan.streams === null
+        ? null
+        : new SimStreams(this.scheduler, random.fork("streams"), this, plan.streams);
+    this.checker = new ClusterChecker(this.coverage, plan.configuration, plan.raft);
     this.#random = random;
     this.#parts = parts;
     this.#crashRandom = random.fork("crashes");
     this.#clockRandom = random.fork("clocks");
     this.#folder = plan.usesSqlite ? makeSimulationFolder() : null;
     if (plan.usesSqlite) this.coverage.add("sqliteRuns");
+    this.#powerRandom = random.fork("power");
     for (const id of plan.configuration.voters) this.#add(id, plan.configuration);
     if (this.nodes.length % 2 === 0) this.coverage.add("evenSizedClusters");
   }
@@ -71,7 +81,7 @@ export class SimCluster implements SimWorld {
   dispose(): void {
     if (this.#folder === null) return;
     try {
-      for (const node of this.#nodes) if (node.isRunning) node.crash(0);
+      for (const node of this.#nodes) if (node.isRunning) node.crash(0, true);
     } finally {
       rmSync(this.#folder, { recursive: true, force: true });
     }
@@ -125,9 +135,10 @@ export class SimCluster implements SimWorld {
     const survivors = this.#crashRandom.below(node.disk.unsyncedBatches + 1);
     const isTorn = this.#plan.faults.has("tornWrite");
     if (isTorn && survivors < node.disk.unsyncedBatches) this.coverage.add("tornWrites");
-    node.crash(survivors, (unsyncedBytes) => (isTorn ? this.#tear(unsyncedBytes) : null));
+    const hasPower = this.#powerRandom.chance(0.5);
+    node.crash(survivors, hasPower, (unsyncedBytes) => (isTorn ? this.#tear(unsyncedBytes) : null));
     if (this.#plan.faults.has("damage") && this.#crashRandom.chance(0.3)) this.#damage(node);
-    if (!this.#plan.faults.has("peerDown")) return;
+    if (!this.#plan.faults.has("peerDown") || this.streams !== null) return;
     for (const other of this.nodes) {
       if (other === node || this.#crashRandom.chance(0.2)) continue;
       this.scheduler.schedule(this.#crashRandom.below(PEER_DOWN_NOTICE_MAX_US), () => {
@@ -148,13 +159,19 @@ export class SimCluster implements SimWorld {
   /** Cuts every way from a node of `from` to one of `to`. */
   block(from: readonly SimNode[], to: readonly SimNode[]): void {
     for (const sender of from) {
-      for (const receiver of to) this.network.block(sender.id, receiver.id);
+      for (const receiver of to) {
+        this.network.block(sender.id, receiver.id);
+        this.streams?.block(sender.id, receiver.id);
+      }
     }
   }
 
   unblock(from: readonly SimNode[], to: readonly SimNode[]): void {
     for (const sender of from) {
-      for (const receiver of to) this.network.unblock(sender.id, receiver.id);
+      for (const receiver of to) {
+        this.network.unblock(sender.id, receiver.id);
+        this.streams?.unblock(sender.id, receiver.id);
+      }
     }
   }
 
@@ -164,6 +181,7 @@ export class SimCluster implements SimWorld {
     this.#isCalm = true;
     this.network.faults = CALM_NETWORK;
     this.network.unblockAll();
+    this.streams?.calm();
     for (const node of this.nodes) {
       if (node.isPaused) node.resume();
       node.disk.trouble.end();
@@ -192,13 +210,16 @@ export class SimCluster implements SimWorld {
     return false;
   }
 
-  #runFor(durationUs: number): Promise<void> {
+  async #runFor(durationUs: number): Promise<void> {
     const turn = { isOver: false };
     this.scheduler.schedule(durationUs, () => {
       turn.isOver = true;
     });
-    while (!turn.isOver) this.scheduler.runNext();
-    return Promise.resolve();
+    while (!turn.isOver) {
+      this.scheduler.runNext();
+      if (this.streams !== null) await this.promises.settle();
+    }
+    if (this.streams !== null) await this.promises.look();
   }
 
   #add(nodeId: NodeId, configuration: Configuration): SimNode {

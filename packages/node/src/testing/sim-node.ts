@@ -9,12 +9,20 @@ import type { Storage } from "../ports/storage.ts";
 import type { ChangeOptions, ConfigurationTarget, RaftConfig, RaftView } from "../raft/index.ts";
 import { assert, RaftCore } from "../raft/index.ts";
 import { ClusterClock } from "../server/cluster-clock.ts";
-import type { ChangeOutcome, ProposalOutcome, TransferOutcome } from "../server/driver-outcomes.ts";
-import type { CreateCore } from "../server/raft-driver.ts";
-import { RaftDriver } from "../server/raft-driver.ts";
+import type {
+  ChangeOutcome,
+  DriverObserver,
+  ProposalOutcome,
+  TransferOutcome,
+} from "../server/driver-outcomes.ts";
+import type { CreateCore, RaftDriver } from "../server/raft-driver.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { SimDisk } from "./sim-disk.ts";
 import { requireInvariant } from "./invariant-violation.ts";
+import type { NodeFabric, NodeIngredients } from "./sim-fabric.ts";
+import { messageFabric, streamFabric } from "./sim-fabric.ts";
+import { SimIdentity } from "./sim-identity.ts";
+import type { CreateClient } from "./sim-library-client.ts";
 import { SimProcess } from "./sim-process.ts";
 import type { SimSnapshotStoreOptions, Tear } from "./sim-snapshot-store.ts";
 import { isContentOf, SimSnapshotFiles, SimSnapshotStore } from "./sim-snapshot-store.ts";
@@ -23,7 +31,6 @@ import type { SqliteDirectory } from "./sqlite-directory.ts";
 import { StorageError } from "../storage/storage-error.ts";
 import type { DiskSpeed, SimStorageContext } from "./sim-storage.ts";
 import { FULL_RETRY_MS, SimStorage } from "./sim-storage.ts";
-import { SimTransport } from "./sim-transport.ts";
 import type { SimWorld } from "./sim-world.ts";
 
 /** A storage whose machine can lose power. */
@@ -40,6 +47,7 @@ export interface NodeParts {
   readonly createStorage?: (context: SimStorageContext) => CrashableStorage;
   readonly createSnapshots?: (options: SimSnapshotStoreOptions) => SnapshotStore;
   readonly createStateMachine?: () => KvStateMachine;
+  readonly createClient?: CreateClient;
   readonly createClock?: (process: SimProcess) => Clock;
   /** Peers let a server in whose directory was made anew under its old name. */
   readonly admitsWiped?: boolean;
@@ -79,7 +87,7 @@ export type ReadAnswer =
 interface Life {
   readonly process: SimProcess;
   readonly storage: CrashableStorage;
-  readonly transport: SimTransport;
+  readonly fabric: NodeFabric;
   readonly driver: RaftDriver<KvResult>;
   readonly machine: KvStateMachine;
   readonly clusterClock: ClusterClock;
@@ -94,6 +102,7 @@ export class SimNode {
   readonly #world: SimWorld;
   readonly #options: SimNodeOptions;
   readonly #snapshotFiles: SimSnapshotFiles;
+  readonly #identity: SimIdentity;
   #life: Life | null = null;
   #lives = 0;
   #isLost = false;
@@ -105,6 +114,7 @@ export class SimNode {
     this.#world = world;
     this.#options = options;
     this.#snapshotFiles = new SimSnapshotFiles();
+    this.#identity = new SimIdentity(this.id);
     this.disk = new SimDisk(
       options.configuration,
       (before, disk) => {
@@ -188,6 +198,8 @@ export class SimNode {
     this.#lives++;
     this.#world.trace.record("start", this.id, this.#lives);
     this.#snapshotFiles.keepOnly(lastIncludedIndex, lastIncludedTerm);
+    this.#identity.started();
+    this.#world.streams?.up(this.id);
     const life = this.#createUnlessRefused();
     if (life === null) return;
     this.#life = life;
@@ -195,15 +207,15 @@ export class SimNode {
     life.driver.restore(() => {
       this.#restored(lastIncludedIndex, life.machine);
       life.isReady = true;
-      life.driver.start();
+      life.fabric.begin();
     });
   }
 
   /**
    * Kills the process and the machine's cache; `survivors` unsynced batches had been written, and
-   * `tear` says what became of the pieces of a snapshot.
+   * only with power do its connections end at once; `tear` says what became of the pieces of a snapshot.
    */
-  crash(survivors: number, tear?: (unsyncedBytes: number) => Tear | null): void {
+  crash(survivors: number, hasPower: boolean, tear?: (unsyncedBytes: number) => Tear | null): void {
     if (this.#life === null) return;
     const lost = this.disk.unsyncedBatches - survivors;
     this.#world.trace.record("crash", this.id, lost, `loses ${lost} unsynced batches`);
@@ -212,6 +224,7 @@ export class SimNode {
     this.#life.process.kill();
     this.#life.storage.cut(survivors);
     this.#world.network.attach(this.id, null);
+    this.#world.streams?.down(this.id, hasPower);
     this.#world.checker.nodeCrashed(this.id);
     this.#life = null;
     this.disk.crash(survivors);
@@ -236,7 +249,7 @@ export class SimNode {
 
   /** Tells the node that it lost its connection to `peer`. */
   peerDown(peer: NodeId, refused: boolean): void {
-    this.#life?.transport.peerDown(peer, refused);
+    this.#life?.fabric.peerDown(peer, refused);
   }
 
   /** A client's write. Says false where nobody listens; a crash leaves it without an answer. */
@@ -336,27 +349,23 @@ export class SimNode {
       const isRefused = error instanceof StorageError;
       if (!isRefused || this.#options.directory?.isRotten !== true) throw error;
       this.#world.trace.record("refused", this.id, "its directory is damaged");
+      this.#world.streams?.down(this.id, true);
       this.#lose();
       return null;
     }
   }
 
-  #create(): Life {
-    const { scheduler, network, checker, coverage } = this.#world;
-    const { config, tickIntervalMs, clockRate, parts } = this.#options;
-    const random = this.#options.random.fork(`life ${this.#lives}`);
-    const process = new SimProcess(scheduler, clockRate, () => {
-      checker.nodeTurned(this.id);
-    });
-    const { directory } = this.#options;
-    const createStorage = (context: SimStorageContext): CrashableStorage =>
+  #createStorage(process: SimProcess, random: SeededRandom): CrashableStorage {
+    const { scheduler, coverage } = this.#world;
+    const { directory, parts, diskSpeed } = this.#options;
+    const create = (context: SimStorageContext): CrashableStorage =>
       directory === null ? new SimStorage(context) : new SqliteSimStorage(context, directory);
-    const storage = (parts.createStorage ?? createStorage)({
+    return (parts.createStorage ?? create)({
       disk: this.disk,
       process,
       scheduler,
-      random: random.fork("disk"),
-      speed: this.#options.diskSpeed,
+      random,
+      speed: diskSpeed,
       coverage,
       onSyncStarted: (durationUs) => {
         this.#options.onSyncStarted(this, durationUs);
@@ -365,52 +374,88 @@ export class SimNode {
         this.#storageFailed(reason);
       },
     });
-    const transport = new SimTransport(this.id, network, process);
+  }
+
+  #create(): Life {
+    const { scheduler, network, streams, checker } = this.#world;
+    const { config, tickIntervalMs, clockRate, parts } = this.#options;
+    const random = this.#options.random.fork(`life ${this.#lives}`);
+    const process = new SimProcess(scheduler, clockRate, () => {
+      checker.nodeTurned(this.id);
+    });
+    const storage = this.#createStorage(process, random.fork("disk"));
     const machine = parts.createStateMachine?.() ?? new KvStateMachine();
-    const driver = new RaftDriver<KvResult>({
+    const ingredients: NodeIngredients = {
       config,
       tickIntervalMs,
-      storage,
-      transport,
+      snapshots: this.#options.snapshots,
+      process,
       clock: parts.createClock?.(process) ?? process,
-      random: random.fork("core"),
-      stateMachine: machine,
-      snapshots: this.#createSnapshots(process, random.fork("snapshots")),
-      snapshotLogBytes: this.#options.snapshots.logBytes,
-      snapshotPieceMaxBytes: this.#options.snapshots.pieceMaxBytes,
-      snapshotSendBytesPerSecond: this.#options.snapshots.sendBytesPerSecond,
+      random,
+      machine,
+      directory: {
+        storage,
+        snapshots: this.#createSnapshots(process, random.fork("snapshots")),
+        identity: this.#identity,
+        isFull: () => this.disk.trouble.isFull,
+        afterSync: (done) => {
+          this.#whenWritten(
+            process,
+            1 + random.exponential(this.#options.diskSpeed().syncMeanUs),
+            done,
+          );
+        },
+      },
+      observer: this.#observe(machine),
       createCore: (...given) => {
         const core = (parts.createCore ?? ((...from) => new RaftCore(...from)))(...given);
         checker.nodeStarted(this.id, core);
         return core;
       },
-      observer: {
-        onStep: () => {},
-        onMessageSent: (to, message) => {
-          checker.messageSent(this.id, to, message);
-        },
-        onApplied: (entry, result) => {
-          checker.applied(this.id, entry, result, machine.stateHash());
-        },
-        onSnapshotTaken: ({ lastIncludedIndex }) => {
-          coverage.add("snapshotsTaken");
-          this.#world.trace.record("snapshot", this.id, lastIncludedIndex);
-        },
-        onSnapshotDamaged: () => {
-          coverage.add("snapshotsDamaged");
-        },
-        onSnapshotInstalled: ({ lastIncludedIndex }) => {
-          coverage.add("snapshotsInstalled");
-          this.#world.trace.record("install", this.id, lastIncludedIndex);
-          this.#restored(lastIncludedIndex, machine);
-        },
-      },
-    });
+    };
+    const fabric =
+      streams === null
+        ? messageFabric(ingredients, network)
+        : streamFabric(ingredients, streams, this.#options.configuration);
     const clusterClock = new ClusterClock(
       () => process.nowMs(),
       () => machine.clusterTimeMs,
     );
-    return { process, storage, transport, driver, machine, clusterClock, isReady: false };
+    return {
+      process,
+      storage,
+      fabric,
+      driver: fabric.driver,
+      machine,
+      clusterClock,
+      isReady: false,
+    };
+  }
+
+  #observe(machine: KvStateMachine): DriverObserver<KvResult> {
+    const { checker, coverage, trace } = this.#world;
+    return {
+      onStep: () => {},
+      onMessageSent: (to, message) => {
+        checker.messageSent(this.id, to, message);
+        if (this.#world.streams !== null) trace.record("send", this.id, to, message);
+      },
+      onApplied: (entry, result) => {
+        checker.applied(this.id, entry, result, machine.stateHash());
+      },
+      onSnapshotTaken: ({ lastIncludedIndex }) => {
+        coverage.add("snapshotsTaken");
+        trace.record("snapshot", this.id, lastIncludedIndex);
+      },
+      onSnapshotDamaged: () => {
+        coverage.add("snapshotsDamaged");
+      },
+      onSnapshotInstalled: ({ lastIncludedIndex }) => {
+        coverage.add("snapshotsInstalled");
+        trace.record("install", this.id, lastIncludedIndex);
+        this.#restored(lastIncludedIndex, machine);
+      },
+    };
   }
 
   #createSnapshots(process: SimProcess, random: SeededRandom): SnapshotStore {

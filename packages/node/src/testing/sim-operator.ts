@@ -1,4 +1,4 @@
-import type { MemberAddress, NodeId } from "@quorate/wire";
+import type { Configuration, MemberAddress, NodeId } from "@quorate/wire";
 import type { ConfigurationTarget } from "../raft/index.ts";
 import { allMembers } from "../raft/index.ts";
 import type { SeededRandom } from "./seeded-random.ts";
@@ -72,7 +72,8 @@ export class SimOperator {
   #drawTarget(leader: SimNode): ConfigurationTarget | null {
     const configuration = leader.view()?.configuration;
     if (configuration === undefined) return null;
-    const { voters, learners, staging, addresses } = configuration;
+    const { voters, learners, staging } = configuration;
+    const addresses = addressesOf(configuration);
     const isFull = allMembers(configuration).length >= MEMBERS_MAX;
     const current = { voters, learners, staging, addresses };
     const newcomer = (): MemberAddress | null => (isFull ? null : this.#newServer());
@@ -144,23 +145,28 @@ export function replaceLost(cluster: SimCluster): boolean {
   const lost = allMembers(configuration).filter((id) => cluster.node(id)?.isLost === true);
   const isJoint = configuration.votersOutgoing.length > 0;
   if (lost.length === 0) return !isJoint;
-  let target: ConfigurationTarget = configuration;
+  const { voters, learners, staging } = configuration;
+  const addresses = addressesOf(configuration);
+  let target: ConfigurationTarget = { voters, learners, staging, addresses };
   for (const id of lost) target = without(target, id);
-  if (configuration.staging.length === 0) {
+  if (staging.length === 0) {
     const node = cluster.addNode();
     node.start();
     target = withLearner(target, { id: node.id, address: `${node.id}:7001` }, true) ?? target;
   }
   cluster.trace.record("replace", leader.id, lost.join(" "));
-  const { voters, learners, staging, addresses } = target;
-  leader.changeMembers(
-    { voters, learners, staging, addresses },
-    { expectedIndex: null, force: true },
-    ({ kind }) => {
-      if (kind === "applied") cluster.coverage.add("lostServersReplaced", lost.length);
-    },
-  );
+  leader.changeMembers(target, { expectedIndex: null, force: true }, ({ kind }) => {
+    if (kind === "applied") cluster.coverage.add("lostServersReplaced", lost.length);
+  });
   return false;
+}
+
+/** All of them: a server that is added knows nobody, and finds the others by these. */
+function addressesOf(configuration: Configuration): MemberAddress[] {
+  return allMembers(configuration).map((id) => {
+    const known = configuration.addresses.find((member) => member.id === id);
+    return known ?? { id, address: `${id}:7001` };
+  });
 }
 
 function withLearner(

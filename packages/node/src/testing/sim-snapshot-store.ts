@@ -222,9 +222,11 @@ export class SimSnapshotStore implements SnapshotStore {
     return {
       name: file.name,
       totalBytes: bytes.length,
-      read: (offset, maxBytes, done) => {
+      read: (offset, into, done) => {
         calls.begin(() => {
-          done(bytes.slice(offset, offset + maxBytes));
+          const piece = bytes.subarray(offset, offset + into.length);
+          into.set(piece);
+          done(into.subarray(0, piece.length));
         });
       },
       close: () => {

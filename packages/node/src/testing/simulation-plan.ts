@@ -6,10 +6,12 @@ import type { NetworkFaults } from "./sim-network.ts";
 import { CALM_NETWORK } from "./sim-network.ts";
 import type { DiskSpeed } from "./sim-storage.ts";
 import type { SnapshotHabits } from "./sim-node.ts";
+import type { StreamFaults } from "./stream-faults.ts";
+import { CALM_STREAMS } from "./stream-faults.ts";
 import { CALM_DISK } from "./sim-storage.ts";
 
-/** What a run may suffer. Each seed switches about half of them on (swarm testing). */
-export const FAULTS = [
+/** What every run may suffer. Each seed switches about half of them on (swarm testing). */
+const COMMON_FAULTS = [
   "crash",
   "crashDuringSync",
   "powerCut",
@@ -40,7 +42,24 @@ export const FAULTS = [
   "clockStall",
   "longPause",
 ] as const;
-export type Fault = (typeof FAULTS)[number];
+
+/** What a run over streams of bytes may suffer beside them. */
+const STREAM_FAULTS = [
+  "streamReset",
+  "oddRead",
+  "slowReader",
+  "smallWindow",
+  "halfOpen",
+  "resetAfterCut",
+  "clientPause",
+  "clientCut",
+] as const;
+
+export type Fault = (typeof COMMON_FAULTS)[number] | (typeof STREAM_FAULTS)[number];
+export const FAULTS: readonly Fault[] = [...COMMON_FAULTS, ...STREAM_FAULTS];
+
+/** What carries the messages of a run. */
+export type Fabric = "messages" | "streams";
 
 /** Everything that a seed decides before the run begins. Times in simulated units. */
 export interface SimulationPlan {
@@ -49,6 +68,8 @@ export interface SimulationPlan {
   readonly raft: Omit<RaftConfig, "nodeId">;
   readonly faults: ReadonlySet<Fault>;
   readonly network: NetworkFaults;
+  /** Of a run over streams of bytes; null: over whole messages. */
+  readonly streams: StreamFaults | null;
   readonly disk: DiskSpeed;
   /** Mean time between two faults that the injector causes. */
   readonly faultGapMeanUs: number;
@@ -84,9 +105,9 @@ class FaultDice {
   readonly #drawn: ReadonlySet<Fault>;
   readonly #random: SeededRandom;
 
-  constructor(random: SeededRandom, without: readonly Fault[]) {
+  constructor(random: SeededRandom, kinds: readonly Fault[], without: readonly Fault[]) {
     this.#random = random;
-    this.#drawn = new Set(FAULTS.filter(() => random.chance(0.5)));
+    this.#drawn = new Set(kinds.filter(() => random.chance(0.5)));
     this.faults = new Set([...this.#drawn].filter((fault) => !without.includes(fault)));
   }
 
@@ -97,10 +118,23 @@ class FaultDice {
   }
 }
 
-/** Draws a plan, and leaves out these faults: nothing else about it changes. */
-export function drawPlan(random: SeededRandom, without: readonly Fault[] = []): SimulationPlan {
-  const dice = new FaultDice(random, without);
-  const { faults } = dice;
+/** Of all plans: they take several times as long as the others. */
+const STREAMS_PART = 1 / 6;
+
+/**
+ * Draws a plan, and leaves out these faults: nothing else about it changes. Some of all plans
+ * are of streams, unless `fabric` says which.
+ */
+export function drawPlan(
+  random: SeededRandom,
+  without: readonly Fault[] = [],
+  fabric: Fabric = random.fork("fabric").chance(STREAMS_PART) ? "streams" : "messages",
+): SimulationPlan {
+  const dice = new FaultDice(random, COMMON_FAULTS, without);
+  const streamRandom = random.fork("streams");
+  const streamDice = new FaultDice(streamRandom, STREAM_FAULTS, without);
+  const isOfStreams = fabric === "streams";
+  const faults = new Set([...dice.faults, ...(isOfStreams ? streamDice.faults : [])]);
   const heartbeatTicks = random.between(1, 3);
   return {
     configuration: configurationOf({ voters: nodeNames(random.pick(SIZES)) }),
@@ -118,6 +152,7 @@ export function drawPlan(random: SeededRandom, without: readonly Fault[] = []): 
     },
     faults,
     network: drawNetwork(random, dice),
+    streams: isOfStreams ? drawStreams(streamRandom, streamDice) : null,
     disk: drawDisk(random, dice),
     faultGapMeanUs: random.pick([80_000, 250_000, 800_000]),
     crashDuringSyncChance: dice.pick("crashDuringSync", [0.002, 0.01, 0.03], 0),
@@ -151,6 +186,21 @@ function drawNetwork(random: SeededRandom, dice: FaultDice): NetworkFaults {
     longDelayChance: dice.pick("longDelay", [0.001, 0.01], 0),
     longDelayMaxUs: random.pick([100_000, 1_000_000]),
     arrivalGridUs: random.pick([1, 100, 2_000]),
+  };
+}
+
+function drawStreams(random: SeededRandom, dice: FaultDice): StreamFaults {
+  return {
+    ...CALM_STREAMS,
+    latencyMeanUs: random.pick([150, 1_000, 8_000]),
+    arrivalGridUs: random.pick([1, 100, 2_000]),
+    bytesPerMs: random.pick([200, 5_000, 100_000]),
+    segmentMaxBytes: random.pick([500, 1_460, 64 * 1024]),
+    windowBytes: dice.pick("smallWindow", [1_500, 6_000], CALM_STREAMS.windowBytes),
+    resetChance: dice.pick("streamReset", [0.0005, 0.005], 0),
+    oddReadChance: dice.pick("oddRead", [0.05, 0.5, 0.9], 0),
+    slowReaderChance: dice.pick("slowReader", [0.05, 0.3], 0),
+    resetAfterCutChance: dice.pick("resetAfterCut", [0.2, 0.9], 0),
   };
 }
 

@@ -7,11 +7,14 @@ import { faultsWithout, overridePlan } from "./plan-overrides.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { SimClient } from "./sim-client.ts";
 import { SimCluster } from "./sim-cluster.ts";
+import { StreamInjector } from "./stream-injector.ts";
 import { replaceLost, SimOperator } from "./sim-operator.ts";
 import { SimSessionClient } from "./sim-session-client.ts";
-import { checkBoundedLogs, disturb, stallLeader } from "./calm-checks.ts";
+import { checkBoundedLogs, deafen, disturb, handOver, stallLeader } from "./calm-checks.ts";
 import { allMembers, isVoter } from "../raft/index.ts";
 import type { NodeParts, SimNode } from "./sim-node.ts";
+import type { CreateClient } from "./sim-library-client.ts";
+import { SimLibraryClient } from "./sim-library-client.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
 import { drawPlan } from "./simulation-plan.ts";
 
@@ -36,7 +39,8 @@ export interface SimulationFailure {
   readonly message: string;
   /** The last events, oldest first. */
   readonly lastEvents: readonly string[];
-  readonly cause: unknown;
+  /** Where an exception came from; null for a broken invariant: its events tell more. */
+  readonly stack: string | null;
 }
 
 export interface SimulationResult {
@@ -58,16 +62,17 @@ export async function simulate(
   seed: number,
   options: SimulationOptions = {},
 ): Promise<SimulationResult> {
-  const random = new SeededRandom(`seed ${seed}`);
-  const overrides = options.overrides ?? {};
-  const plan = overridePlan(drawPlan(random.fork("plan"), faultsWithout(overrides)), overrides);
+  const random = randomOf(seed);
+  const plan = planOf(seed, options.overrides);
   const cluster = new SimCluster({
     plan,
     random,
     parts: options.parts ?? {},
     onEvent: options.onEvent ?? null,
   });
-  const failure = await catchFailure(cluster, () => run(cluster, plan, random));
+  const failure = await alone(cluster, () =>
+    catchFailure(cluster, () => run(cluster, plan, random, options.parts?.createClient)),
+  );
   const traceHash = cluster.trace.digest();
   cluster.dispose();
   return {
@@ -80,29 +85,74 @@ export async function simulate(
   };
 }
 
-async function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRandom): Promise<void> {
+/** What {@link simulate} does with this seed. */
+export function planOf(seed: number, overrides: PlanOverrides = {}): SimulationPlan {
+  const random = randomOf(seed).fork("plan");
+  const drawn = drawPlan(random, faultsWithout(overrides), overrides.fabric);
+  return overridePlan(drawn, overrides);
+}
+
+function randomOf(seed: number): SeededRandom {
+  return new SeededRandom(`seed ${seed}`);
+}
+
+/** Each asks every node for its status, again and again, while there is no leader. */
+const LIBRARY_CLIENTS_MAX = 4;
+
+/** A client that tells when a write of it was served. */
+interface WritingClient {
+  readonly lastAcknowledgedSentUs: number;
+  stop(): void;
+}
+
+let earlier: Promise<unknown> = Promise.resolve();
+
+/** Promises of two runs would mix: over streams, one goes after the other. */
+async function alone<Result>(
+  { streams, promises }: SimCluster,
+  act: () => Promise<Result>,
+): Promise<Result> {
+  if (streams === null) return act();
+  const before = earlier;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  earlier = promise;
+  await before;
+  promises.start();
+  try {
+    return await act();
+  } finally {
+    await promises.stop();
+    resolve();
+  }
+}
+
+async function run(
+  cluster: SimCluster,
+  plan: SimulationPlan,
+  random: SeededRandom,
+  createClient: CreateClient | undefined,
+): Promise<void> {
   const bootRandom = random.fork("boot");
   for (const node of cluster.nodes) {
     cluster.scheduler.schedule(bootRandom.below(20_000), () => {
       node.start();
     });
   }
-  const clients = startClients(cluster, plan, random);
-  const sessions = startSessions(cluster, plan, random);
+  const users = startUsers(cluster, plan, random, createClient);
   const injector = new FaultInjector(cluster, plan, random.fork("faults"));
   injector.start();
   const operator = startOperator(cluster, plan, random);
   await cluster.runUntil(() => false, plan.safetyUs);
 
   injector.stop();
+  users.injector?.stop();
   operator?.stop();
   cluster.calm();
   // Who was paused does now what it was asked meanwhile: to change the members, perhaps.
   await cluster.runUntil(() => true, AWAKENING_US);
   healMajority(cluster, random.fork("heal"));
-  await requireWrites(cluster, clients);
-  for (const client of clients) client.stop();
-  for (const client of sessions) client.stop();
+  await requireWrites(cluster, users.writers);
+  for (const client of [...users.writers, ...users.others]) client.stop();
 
   for (const node of cluster.nodes) cluster.start(node);
   await requireReplacement(cluster);
@@ -112,8 +162,55 @@ async function run(cluster: SimCluster, plan: SimulationPlan, random: SeededRand
     () => `the healed nodes do not agree: ${describe(cluster.nodes)}`,
   );
   checkBoundedLogs(cluster, plan);
+  await requireNoHalfOpen(cluster);
   await disturb(cluster, plan, random.fork("disturb"));
+  await handOver(cluster, plan, random.fork("hand over"));
+  await deafen(cluster);
   if (plan.faults.has("diskStall")) await stallLeader(cluster);
+}
+
+/** Whoever uses the cluster. */
+interface Users {
+  /** Their writes tell that it serves. */
+  readonly writers: readonly WritingClient[];
+  readonly others: readonly { stop(): void }[];
+  readonly injector: StreamInjector | null;
+}
+
+function startUsers(
+  cluster: SimCluster,
+  plan: SimulationPlan,
+  random: SeededRandom,
+  create: CreateClient | undefined,
+): Users {
+  const { streams } = cluster;
+  if (streams === null) {
+    const writers = startClients(cluster, plan, random);
+    return { writers, others: startSessions(cluster, plan, random), injector: null };
+  }
+  const count = Math.min(plan.clientCount + plan.sessionCount, LIBRARY_CLIENTS_MAX);
+  const writers = Array.from({ length: count }, (_, offset) => {
+    const hasSessions = random.fork(`sessions ${offset}`).chance(0.6);
+    const name = `${hasSessions ? "s" : "c"}${offset + 1}`;
+    const given = { cluster, streams, plan, random: random.fork(`client ${name}`), create };
+    return new SimLibraryClient(name, hasSessions, given);
+  });
+  for (const client of writers) client.start();
+  const dice = random.fork("stream faults");
+  const injector = new StreamInjector(cluster, streams, writers, { plan, random: dice });
+  injector.start();
+  return { writers, others: [], injector };
+}
+
+/** Who believes in a connection that is none finds out: nothing else would ever tell. */
+async function requireNoHalfOpen(cluster: SimCluster): Promise<void> {
+  const { streams } = cluster;
+  if (streams === null) return;
+  requireInvariant(
+    await cluster.runUntil(() => streams.halfOpenCount === 0, LIVENESS_LIMIT_US),
+    "Liveness",
+    () => `${streams.halfOpenCount} connections are half open, and nobody notices`,
+  );
 }
 
 function startSessions(
@@ -171,7 +268,10 @@ function healMajority(cluster: SimCluster, random: SeededRandom): void {
   }
 }
 
-async function requireWrites(cluster: SimCluster, clients: readonly SimClient[]): Promise<void> {
+async function requireWrites(
+  cluster: SimCluster,
+  clients: readonly WritingClient[],
+): Promise<void> {
   const healedUs = cluster.scheduler.nowUs;
   requireInvariant(
     await cluster.runUntil(
@@ -251,9 +351,10 @@ async function catchFailure(
     // Whatever the nodes throw is a finding: a broken assertion of the core as much as a TypeError.
     const lastEvents = cluster.trace.lastEvents();
     if (error instanceof InvariantViolation) {
-      return { invariant: error.invariant, message: error.message, lastEvents, cause: error };
+      return { invariant: error.invariant, message: error.message, lastEvents, stack: null };
     }
+    const stack = error instanceof Error ? (error.stack ?? null) : null;
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return { invariant: "No Exception", message, lastEvents, cause: error };
+    return { invariant: "No Exception", message, lastEvents, stack };
   }
 }

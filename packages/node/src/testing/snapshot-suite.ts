@@ -91,7 +91,7 @@ async function readSnapshot(reader: SnapshotReader, stepBytes: number): Promise<
 }
 
 function readAt(reader: SnapshotReader, offset: number, maxBytes: number): Promise<Uint8Array> {
-  return new Promise((done) => reader.read(offset, maxBytes, done));
+  return new Promise((done) => reader.read(offset, new Uint8Array(maxBytes), done));
 }
 
 function storePiece(receiver: SnapshotReceiver, chunk: Uint8Array): Promise<void> {

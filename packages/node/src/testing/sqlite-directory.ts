@@ -119,7 +119,7 @@ export class SqliteDirectory {
   }
 
   /** For messages. */
-  toString(): string {
+  get label(): string {
     return `the directory of ${this.#nodeId}`;
   }
 }

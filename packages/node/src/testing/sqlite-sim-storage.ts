@@ -70,6 +70,7 @@ export class SqliteSimStorage implements CrashableStorage {
   #lastSyncEndUs = 0;
   #isLimited = false;
   #isFull = false;
+  #hasFailed = false;
   #isCut = false;
 
   /** @throws StorageError where the directory is refused. */
@@ -112,11 +113,19 @@ export class SqliteSimStorage implements CrashableStorage {
     const { hardState, snapshot = null, clearsVoteFloor = false } = batch;
     const records = batch.entries.length > 0 ? encodeEntries(batch.entries) : null;
     const ticket = this.#ticket;
-    const request = { kind: "persist", ticket, hardState, records, snapshot, clearsVoteFloor } as const;
-    const waiting = { ticket, batch, request, done, isWritten: true };
-    this.#waiting.push(waiting);
+    const request = {
+      kind: "persist",
+      ticket,
+      hardState,
+      records,
+      snapshot,
+      clearsVoteFloor,
+    } as const;
+    // Behind one that found no room nothing is written.
+    const isWritten = this.#waiting.every((before) => before.isWritten);
+    this.#waiting.push({ ticket, batch, request, done, isWritten });
     const { disk, scheduler, onSyncStarted } = this.#context;
-    disk.write(batch);
+    if (isWritten) disk.write(batch);
     const durationUs = syncDurationUs(this.#context);
     const endUs = Math.max(this.#lastSyncEndUs, scheduler.nowUs + durationUs);
     this.#lastSyncEndUs = endUs;
@@ -198,6 +207,10 @@ export class SqliteSimStorage implements CrashableStorage {
       if (trouble.failsNextSync) this.#beforeFailure = this.#directory.read();
       trouble.failsNextSync = false;
       this.#loop.onRequest(request);
+      if (this.#hasFailed) return;
+      this.#beforeFailure = null;
+      const isKept = this.#waiting.some((waiting) => waiting.request === request);
+      if (isKept) this.#takeBack(this.#waiting);
     }
   }
 
@@ -235,19 +248,21 @@ export class SqliteSimStorage implements CrashableStorage {
       case "full":
         coverage.add("writesThatFoundNoRoom");
         this.#isFull = true;
-        this.#takeBack();
         return;
       case "roomy":
         this.#isFull = false;
         return;
       case "failed":
         coverage.add("syncsFailed");
+        this.#hasFailed = true;
+        this.#takeBack(this.#waiting.slice(1));
         process.deliver(() => {
           onFailure(report.error.cause ?? report.error.verb);
         });
         return;
       case "closed":
         return;
+      case "snapshotFound":
       case "entries":
       case "entriesAgain":
       case "opened":
@@ -256,9 +271,9 @@ export class SqliteSimStorage implements CrashableStorage {
     }
   }
 
-  /** Nothing of what found no room was written. */
-  #takeBack(): void {
-    for (const waiting of this.#waiting) {
+  /** Nothing of these was written: there was no room, or the disk failed before them. */
+  #takeBack(batches: readonly WaitingBatch[]): void {
+    for (const waiting of batches) {
       if (waiting.isWritten) this.#context.disk.takeBack();
       waiting.isWritten = false;
     }
@@ -282,16 +297,18 @@ export class SqliteSimStorage implements CrashableStorage {
       requireInvariant(
         this.#directory.isRotten,
         "Storage As Modelled",
-        () => `${this.#directory}: ${warning}, and nobody damaged it`,
+        () => `${this.#directory.label}: ${warning}, and nobody damaged it`,
       );
       coverage.add("sqliteRepairs");
-      const expected = disk.voteFloorWithout(recovered.beforeFirst.index + recovered.entries.length);
+      const expected = disk.voteFloorWithout(
+        recovered.beforeFirst.index + recovered.entries.length,
+      );
       const { voteFloor } = recovered;
       requireInvariant(
         expected === null || (voteFloor !== null && isAsUpToDate(voteFloor, expected)),
         "Storage As Modelled",
         () =>
-          `${this.#directory} was cut with the floor ${JSON.stringify(voteFloor)}, its log went ` +
+          `${this.#directory.label} was cut with the floor ${JSON.stringify(voteFloor)}, its log went ` +
           `to ${JSON.stringify(expected)}`,
       );
       disk.repaired(recovered);
@@ -301,7 +318,7 @@ export class SqliteSimStorage implements CrashableStorage {
     requireInvariant(
       found === model,
       "Storage As Modelled",
-      () => `${this.#directory} holds ${found}, not ${model}`,
+      () => `${this.#directory.label} holds ${found}, not ${model}`,
     );
   }
 }
@@ -314,6 +331,7 @@ class Opening {
   onReport(report: StorageReport): void {
     if (report.kind === "entries") this.#entries.push(...decodeEntries(report.records));
     else if (report.kind === "entriesAgain") this.#entries = [];
+    else if (report.kind === "snapshotFound") return;
     else if (report.kind === "opened") this.#contents = report.contents;
     else if (report.kind === "refused") throw fromErrorRecord(report.error);
     else assert(false, `a start reported ${report.kind}`);
@@ -346,7 +364,13 @@ function crashDuringStart(random: SeededRandom, directory: SqliteDirectory): voi
 const NO_TIMER = { cancel: (): void => undefined };
 
 /** Equal texts for equal states. */
-function describe({ hardState, entries, snapshot, beforeFirst, voteFloor }: RecoveredState): string {
+function describe({
+  hardState,
+  entries,
+  snapshot,
+  beforeFirst,
+  voteFloor,
+}: RecoveredState): string {
   const configuration = configurationOf(snapshot.configuration);
   const log = entries.map(
     (entry) => `${entry.index}@${entry.term} ${entry.kind} ${crc32(entry.data).toString(16)}`,

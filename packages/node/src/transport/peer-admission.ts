@@ -95,7 +95,7 @@ export class Admission {
     const { voters, votersOutgoing, learners, retired } = known.configuration;
     if (known.isCommitted && retired.includes(from)) {
       return refuse(
-        "notMember",
+        "retired",
         `${from} was removed from cluster ${clusterId}, and an id is used once`,
         `stop it; to have it back, give it a new name and an empty directory, and add it`,
       );

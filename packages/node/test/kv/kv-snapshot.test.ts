@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import type { KvCommand } from "../../src/kv/kv-command.ts";
 import { KvStateMachine } from "../../src/kv/kv-state-machine.ts";
@@ -153,6 +154,17 @@ test("KvRestorer: a stream that is changed at any byte is refused, and the state
   }
   assert.equal(target.machine.stateHash(), before);
   assert.equal(target.machine.get(bytes("old"))?.version, 1);
+});
+
+test("KvRestorer: a state that is not the one that was written is refused, sound as its bytes are", () => {
+  const stream = Buffer.from(readAll(smallStore().machine.snapshot()));
+  const [head, hash] = [stream.subarray(-41, -33), stream.subarray(-16)];
+  assert.equal(head.readUInt32BE(0), 33, "the trailer is a block of its own");
+  hash.write(hash.toString("latin1") === "0".repeat(16) ? "1".repeat(16) : "0".repeat(16));
+  head.writeUInt32BE(crc32(stream.subarray(-33)), 4);
+  assert.throws(() => {
+    restoreInto(new KvStateMachine(), stream);
+  }, /does not have its hash/u);
 });
 
 test("KvRestorer: a stream that ends early, or goes on after its end, is refused", () => {

@@ -5,6 +5,7 @@ import {
   appendEntries,
   appendReply,
   entry,
+  installSnapshot,
   outputOf,
   ServerUnderTest,
 } from "./server-under-test.ts";
@@ -141,4 +142,26 @@ test("Malformed: gaps, falling terms, terms to come and a wrong leader change no
     assert.deepEqual(server.receive("n2", appendEntries({ term: 2, ...request })), outputOf({}));
     assert.deepEqual(server.core.view(), before);
   }
+});
+
+test("AppendEntries and InstallSnapshot: of a second leader of the term are forgeries (§5.2)", () => {
+  const server = new ServerUnderTest({ log: [1], currentTerm: 2 });
+  server.receive("n2", appendEntries({ term: 2, prevLogIndex: 1, prevLogTerm: 1 }));
+  assert.equal(server.core.view().leaderId, "n2");
+  const entries = [entry(2, 2)];
+  const forged = appendEntries({
+    term: 2,
+    leaderId: "n3",
+    prevLogIndex: 1,
+    prevLogTerm: 1,
+    entries,
+    leaderCommit: 2,
+  });
+  const outputs = [
+    server.receive("n3", forged),
+    server.receive("n3", installSnapshot({ term: 2, leaderId: "n3", lastIncludedIndex: 9 })),
+  ];
+  for (const output of outputs) assert.deepEqual(output, outputOf({}));
+  const { leaderId, lastLogIndex, commitIndex } = server.core.view();
+  assert.deepEqual([leaderId, lastLogIndex, commitIndex], ["n2", 1, 0]);
 });

@@ -4,6 +4,7 @@ import type { RaftMessage } from "@quorate/wire";
 import { Cluster } from "./cluster.ts";
 import {
   appendEntries,
+  appendReply,
   outputOf,
   preVote,
   requestVote,
@@ -201,6 +202,15 @@ test("Loyalty: ends with the shortest election timeout (Diss. §4.2.3)", () => {
 test("Loyalty: does not bind a server that knows no leader (Diss. §4.2.3)", () => {
   const server = new ServerUnderTest({ currentTerm: 1 });
   server.receive("n3", requestVote("n3", 2));
+  assert.equal(server.core.view().votedFor, "n3");
+});
+
+test("Loyalty: ends with the term of the leader that it was for (Diss. §4.2.3)", () => {
+  const server = new ServerUnderTest({ currentTerm: 1 });
+  server.receive("n2", appendEntries({ term: 1 }));
+  // A later term has begun somewhere: the leader that was heard a moment ago is none any more.
+  server.receive("n3", appendReply({ term: 2 }));
+  server.receive("n3", requestVote("n3", 3));
   assert.equal(server.core.view().votedFor, "n3");
 });
 

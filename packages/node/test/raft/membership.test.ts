@@ -89,6 +89,20 @@ test("Change: learners by a plain entry, without C_old,new (Diss. §4.2.1)", () 
   assert.deepEqual(configuration.learners, ["n4"]);
 });
 
+test("Change: an id or an address that nobody could read is refused", () => {
+  const server = new ServerUnderTest({ voters: ["n1"] }).lead();
+  const before = server.core.view().configurationIndex;
+  for (const [id, address] of [
+    ["n 2", "host:7002"],
+    ["n2", "x".repeat(10_000)],
+  ] as const) {
+    const addresses = [{ id, address }];
+    const result = ask(server, { voters: ["n1"], learners: [id], addresses }, { force: true });
+    assert.match(refusal(result), /^invalid: an id or an address is not well-formed/u);
+  }
+  assert.equal(server.core.view().configurationIndex, before);
+});
+
 test("Change: one at a time, until C_new is committed", () => {
   const server = leadJoint();
   const target = { voters: ["n1", "n2"] };
@@ -196,7 +210,11 @@ test("Quorum at risk: a voter that is new and has never answered counts as lost;
   assert.match(refusal(ask(server, target)), /of the 2 new voters 1 answer, 2 are needed/u);
   server.change({ voters: ["n1"], learners: ["n2"] });
   server.persistAll();
-  assert.match(refusal(ask(server, target)), /silent: n2/u);
+  // It was asked a moment ago: nobody can know yet.
+  const early = "notReady: n2 has not answered this leader yet";
+  assert.equal(refusal(ask(server, target)), early);
+  for (let ticks = 0; ticks < TICKS.electionTicks; ticks += 1) server.tick();
+  assert.match(refusal(ask(server, target)), /^quorumAtRisk: .*silent: n2/u);
   server.stored("n2");
   assert.equal(ask(server, target).kind, "accepted");
 });
@@ -437,6 +455,22 @@ test("Promotion: a staging learner votes as soon as a round was short (Diss. §4
       { voters: ["n1", "n2"], votersOutgoing: [], learners: [], staging: [] },
     );
   }
+});
+
+test("Promotion: not before a round of catching up has ended (Diss. §4.2.1)", () => {
+  const server = new ServerUnderTest().lead();
+  server.change({ voters: ["n1", "n2", "n3"], learners: ["n4"], staging: ["n4"] });
+  server.persistAll();
+  server.stored("n2");
+  server.stored("n3");
+  // It answers, and has nothing yet: three others are a majority of four, so a vote would be safe.
+  const { currentTerm: term } = server.core.view();
+  for (let ticks = 0; ticks < 3 * TICKS.electionTicks; ticks += 1) {
+    for (const id of ["n2", "n3", "n4"]) server.receive(id, appendReply({ term }));
+    server.tick();
+  }
+  assert.deepEqual(server.core.view().configuration.voters, ["n1", "n2", "n3"]);
+  assert.deepEqual(server.core.view().configuration.staging, ["n4"]);
 });
 
 test("Promotion: given up after ten rounds that were not short; it stays a learner", () => {

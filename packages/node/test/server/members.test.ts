@@ -161,6 +161,23 @@ test("members: a removed node is told, retires, answers nothing, and its id neve
   assert.match(back.message, /was a member before, and an id is used once/u);
 });
 
+test("members: a node that was removed while it was down hears of it from whoever it calls", async (t) => {
+  const cluster = await startCluster(t);
+  const removed = followerOf(cluster);
+  const config = { ...configOf(cluster, removed), bootstrap: false };
+  const { nodeId: id } = removed.status();
+  await removed.stop();
+  const stayers = cluster.servers.filter((server) => server !== removed);
+  await change(t, stayers, { kind: "remove", id });
+  const back = await startOne(t, config);
+  await eventually(() => (back.status().retired ? true : undefined));
+  const client = await RawClient.connect(back.listenAddress);
+  const get = await client.ask({ type: "Get", key: bytes("k"), consistency: "stale" });
+  client.close();
+  assert.ok(get.type === "ErrorReply");
+  assert.equal(get.code, "notMember");
+});
+
 test("members: another takes the place of one that is gone, in one step", async (t) => {
   const cluster = await startCluster(t);
   const gone = followerOf(cluster);

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { Campaign, describeFailure, simulate } from "@quorate/node/testing";
 
 /** Seeds in each of the two files: they run side by side. */
-const SEEDS = 280;
+const SEEDS = 500;
 /** Every this many seeds, one is run twice. */
-const TWICE_EVERY = 40;
+const TWICE_EVERY = 50;
 
 /** Defines the tests of every second seed from `first` on. */
 export function runSeeds(name: string, first: number): void {

@@ -116,7 +116,7 @@ test("admission: an unknown node is refused, unless it knows newer members than 
 test("admission: a removed node is refused for ever, once its removal is committed", async () => {
   const memory = new Memory();
   const refusal = await memory.admission.check(helloOf({ from: "n9", configurationIndex: 99 }));
-  assert.equal(refusal?.code, "notMember");
+  assert.equal(refusal?.code, "retired");
   assert.match(refusal.message, /n9 was removed from cluster test/u);
   memory.members = { ...MEMBERS, isCommitted: false };
   assert.equal(await memory.codeOf({ from: "n9" }), null);

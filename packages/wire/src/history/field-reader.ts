@@ -50,13 +50,13 @@ export class FieldReader {
   }
 
   time(value: unknown, field: string): number {
-    if (typeof value === "number" && Number.isFinite(value)) return value;
+    if (typeof value === "number" && Number.isFinite(value)) return value + 0; // -0 becomes 0
     this.fail(field, "must be a number of microseconds");
   }
 
   /** A revision, a log position, a limit. */
   count(value: unknown, field: string): number {
-    if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value + 0;
     this.fail(field, "must be a whole number from 0 to 2^53 - 1");
   }
 

@@ -8,3 +8,6 @@ export { bytesOfHistory, historyBytes } from "./history-bytes.ts";
 export { HistoryError, type HistoryErrorCode } from "./history-error.ts";
 export { formatOperation, HistoryWriter } from "./history-writer.ts";
 export { parseHistory } from "./parse-history.ts";
+export { checkHistory } from "./check-history.ts";
+export { describeOperation } from "./describe-operation.ts";
+export { formatVerdict } from "./format-verdict.ts";

@@ -155,3 +155,10 @@ test("history: a transaction has an answer for each step of the branch that was 
   const bad = { ...operation, result: { succeeded: false, results: [{}, {}] } };
   await assert.rejects(parseHistory([JSON.stringify(bad)]), /2 answers for 1 steps/u);
 });
+
+test("parseHistory: minus zero is zero, as it is written again", async () => {
+  const line =
+    '{"client":"c","call":-0,"return":-0,"op":{"kind":"get","key":"k"},"outcome":"fail"}';
+  const { operations } = await parseHistory([line]);
+  assert.ok(Object.is(operations[0]?.call, 0));
+});

@@ -6,18 +6,20 @@ import { allMembers, checkState, checkTransition, isVoter } from "../../raft/ind
 import type { Coverage } from "../coverage.ts";
 import { requireInvariant } from "../invariant-violation.ts";
 import type { SimDisk } from "../sim-disk.ts";
+import type { Bounds } from "./bounds.ts";
+import { checkMessage, checkUncommitted, checkWindows } from "./bounds.ts";
 import { checkCommitQuorum, checkCommitTerm } from "./commit-quorum.ts";
 import { CommittedLedger } from "./committed-ledger.ts";
 import type { PlacedConfiguration } from "./configuration-mirror.ts";
 import { ConfigurationMirror } from "./configuration-mirror.ts";
-import { checkAppended, checkInForce } from "./configuration-safety.ts";
+import { checkAppended, checkCampaign, checkInForce } from "./configuration-safety.ts";
 import { checkDurableProgress } from "./durable-progress.ts";
 import { ElectionLedger } from "./election-ledger.ts";
 import { History } from "./history.ts";
 import { checkLeaderAppendOnly } from "./leader-append-only.ts";
 import { LogMatching } from "./log-matching.ts";
 import { LogMirror } from "./log-mirror.ts";
-import { checkPromise } from "./promises.ts";
+import { checkOwnVote, checkPromise } from "./promises.ts";
 import { checkReplicationBelief } from "./replication-belief.ts";
 import { checkViewProgress } from "./view-progress.ts";
 import { VoteLedger } from "./vote-ledger.ts";
@@ -37,7 +39,9 @@ interface ObservedLife {
  * event. The work of a check is proportional to what changed.
  */
 export class ClusterChecker {
-  readonly history: History = new History();
+  readonly history: History = new History(() => {
+    this.#coverage.add("clientRetries");
+  });
   readonly ledger: CommittedLedger = new CommittedLedger((entry) => {
     this.history.entryCommitted(entry);
     if (entry.kind === "configuration") this.#configurationCommitted(entry);
@@ -49,11 +53,14 @@ export class ClusterChecker {
   readonly #lost = new Set<NodeId>();
   readonly #lives = new Map<NodeId, ObservedLife>();
   readonly #coverage: Coverage;
+  /** Null: nothing is bounded. */
+  readonly #bounds: Bounds | null;
   /** The committed ones, oldest first. */
   readonly #configurations: PlacedConfiguration[];
 
-  constructor(coverage: Coverage, bootstrap: Configuration) {
+  constructor(coverage: Coverage, bootstrap: Configuration, bounds: Bounds | null = null) {
     this.#coverage = coverage;
+    this.#bounds = bounds;
     this.#configurations = [{ index: 0, configuration: bootstrap }];
   }
 
@@ -120,6 +127,7 @@ export class ClusterChecker {
   messageSent(node: NodeId, to: NodeId, message: RaftMessage): void {
     const disk = this.#disks.get(node);
     if (disk !== undefined) checkPromise(node, to, message, disk);
+    if (this.#bounds !== null) checkMessage(node, message, this.#bounds);
     if (message.type === "AppendEntries") this.#elections.leaderSeen(message.term, node);
     if (message.type === "RequestVote") this.#votes.voteGranted(message.term, node, node);
     if (message.type === "RequestVoteReply" && message.voteGranted) {
@@ -210,6 +218,13 @@ export class ClusterChecker {
     if (view.configurationIndex < before.configurationIndex) {
       this.#coverage.add("configurationsRolledBack");
     }
+    if (view.role !== before.role && view.votesGranted !== null) {
+      checkCampaign(
+        node,
+        view.configuration,
+        this.#configurationAt(view.commitIndex).configuration,
+      );
+    }
     const beforeFirst = view.firstLogIndex - 1;
     const latest = configurations.lastAfter(beforeFirst);
     const changed = added.length > 0 || view.configurationIndex !== before.configurationIndex;
@@ -275,6 +290,14 @@ export class ClusterChecker {
       this.#coverage.add("elections");
       this.#elections.leaderSeen(view.currentTerm, node);
       this.ledger.leaderElected(node, view.currentTerm, (index) => mirror.chainHashAt(index));
+      const disk = this.#disks.get(node);
+      if (disk !== undefined) checkOwnVote(node, view.currentTerm, disk);
+    }
+    if (this.#bounds !== null) {
+      checkWindows(node, view, this.#bounds);
+      if (view.lastLogIndex > before.lastLogIndex) {
+        checkUncommitted(node, view, this.#bounds, (index) => mirror.entryAt(index));
+      }
     }
     for (const peer of view.peers) {
       const disk = this.#disks.get(peer.id);

@@ -59,6 +59,22 @@ export function checkInForce(
   );
 }
 
+/**
+ * Only voters campaign: of the members in force, or of the committed ones, while a change that
+ * removes them is not (Diss. §4.2.2).
+ */
+export function checkCampaign(
+  node: NodeId,
+  inForce: Configuration,
+  committed: Configuration,
+): void {
+  requireInvariant(
+    [inForce, committed].some((members) => allVoters(members).includes(node)),
+    "Configuration Safety",
+    () => `${node} campaigns, and votes neither in ${describe(inForce)} nor ${describe(committed)}`,
+  );
+}
+
 /** Whether each quorum of one shares a server with each quorum of the other. */
 export function quorumsOverlap(one: Configuration, other: Configuration): boolean {
   const ids = [...new Set([...allVoters(one), ...allVoters(other)])];

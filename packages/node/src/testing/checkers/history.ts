@@ -1,5 +1,6 @@
 import type { LogEntry, LogIndex } from "@quorate/wire";
-import { decodeCommand } from "../../kv/command-codec.ts";
+import { decodeCommand, encodeCommand } from "../../kv/command-codec.ts";
+import type { CommandEnvelope, KeyChange } from "../../kv/kv-command.ts";
 import type { KvResult } from "../../kv/kv-result.ts";
 import { requireInvariant } from "../invariant-violation.ts";
 import { SessionLedger } from "./session-ledger.ts";
@@ -31,7 +32,16 @@ export class History {
   readonly #versions = new Map<string, Version[]>();
   readonly #committed = new Map<string, LogIndex>();
   readonly #refused = new Set<string>();
+  /** Changes that nobody repeats but who makes them. */
+  readonly #unique = new Set<string>();
+  /** A change came a second time, in its session. */
+  readonly #onRepeated: () => void;
   #floor: LogIndex = 0;
+
+  /** `onRepeated`: a change that a client makes once came a second time, in its session. */
+  constructor(onRepeated: () => void = () => undefined) {
+    this.#onRepeated = onRepeated;
+  }
 
   /** Place in the log that any operation sent from now on must reach. */
   get floor(): LogIndex {
@@ -44,7 +54,9 @@ export class History {
     const command = decodeCommand(entry.data);
     const takesEffect = this.sessions.committed(entry, command);
     if (command.kind !== "put" && command.kind !== "delete") return;
-    if (command.session === null) this.#committedOnce(entry);
+    const identity = identityOf(command, entry.data);
+    if (command.session === null) this.#committedOnce(identity, entry.index);
+    else this.#committedInSession(identity, entry.index, takesEffect);
     if (!takesEffect) return;
     const value = command.kind === "put" ? bytesText(command.value) : null;
     const key = bytesText(command.key);
@@ -54,20 +66,69 @@ export class History {
   }
 
   /** Nobody repeats a command that is in no session. */
-  #committedOnce(entry: LogEntry): void {
-    const text = bytesText(entry.data);
-    const first = this.#committed.get(text);
+  #committedOnce(identity: string, index: LogIndex): void {
+    const first = this.#committed.get(identity);
     requireInvariant(
       first === undefined,
       "Honest Outcomes",
-      () => `a command that was sent once is committed twice: at ${first ?? 0} and ${entry.index}`,
+      () => `a command that was sent once is committed twice: at ${first ?? 0} and ${index}`,
     );
+    this.#takesEffect(identity, index);
+  }
+
+  /** Others may make the same change, but for those that are told to be unique. */
+  #committedInSession(identity: string, index: LogIndex, takesEffect: boolean): void {
+    if (!this.#unique.has(identity)) return;
+    const first = this.#committed.get(identity);
+    if (first !== undefined) this.#onRepeated();
+    if (!takesEffect) return;
     requireInvariant(
-      !this.#refused.has(text),
-      "Honest Outcomes",
-      () => `the client was told that its write is not applied; it is committed at ${entry.index}`,
+      first === undefined,
+      "Exactly Once",
+      () => `a client's one change takes effect twice: at ${first ?? 0} and ${index}`,
     );
-    this.#committed.set(text, entry.index);
+    this.#takesEffect(identity, index);
+  }
+
+  #takesEffect(identity: string, index: LogIndex): void {
+    requireInvariant(
+      !this.#refused.has(identity),
+      "Honest Outcomes",
+      () => `the client was told that its write is not applied; it is committed at ${index}`,
+    );
+    this.#committed.set(identity, index);
+  }
+
+  /** Nobody else makes this change, and however often it is sent, it takes effect once. */
+  changesOnce({ command }: Operation): void {
+    if (command !== null) this.#unique.add(bytesText(command));
+  }
+
+  /**
+   * A client was told, by the entry at `index`, that a change took effect which nobody else makes;
+   * `isNew`: it made the key that it puts, or it removed the key that it deletes.
+   */
+  onceAcknowledged(
+    { client, key, command, floor }: Operation,
+    index: LogIndex,
+    isNew: boolean,
+  ): void {
+    const first = command === null ? undefined : this.#committed.get(bytesText(command));
+    requireInvariant(
+      first !== undefined && first <= index && first > floor,
+      "Acknowledged Writes Survive",
+      () =>
+        `a change of ${client}, sent when ${floor} was known, was acknowledged at ${index}; ` +
+        `it took effect at ${first ?? "no place"}`,
+    );
+    const before = this.#valueAt(bytesText(key), first - 1);
+    const isDelete = this.#valueAt(bytesText(key), first) === null;
+    requireInvariant(
+      isNew === (isDelete ? before !== null : before === null),
+      "Exactly Once",
+      () => `a change of ${client} at ${first} found ${before ?? "no key"}, and says otherwise`,
+    );
+    this.#floor = Math.max(this.#floor, index);
   }
 
   /** A client was told that its write is applied at `index`. */
@@ -146,6 +207,14 @@ export class History {
     const versions = this.#versions.get(key) ?? [];
     return versions.findLast((version) => version.index <= index)?.value ?? null;
   }
+}
+
+/** A change without what its leader and its session put on it. */
+function identityOf(command: KeyChange & CommandEnvelope, data: Uint8Array): string {
+  if (command.clusterTimeMs === 0 && command.session === null) return bytesText(data);
+  const { key } = command;
+  if (command.kind === "delete") return bytesText(encodeCommand({ kind: "delete", key }));
+  return bytesText(encodeCommand({ kind: "put", key, value: command.value }));
 }
 
 function bytesText(bytes: Uint8Array): string {

@@ -59,6 +59,11 @@ export function checkPromise(
   }
 }
 
+/** Who leads counted its own vote: it must be on its disk (Raft §5.2, Diss. §3.8). */
+export function checkOwnVote(leader: NodeId, term: number, disk: PromiseKeeper): void {
+  requireVote(leader, term, leader, disk);
+}
+
 function requireVote(node: NodeId, term: number, candidate: NodeId, disk: PromiseKeeper): void {
   const { currentTerm, votedFor } = disk.hardState;
   requireTerm(node, term, disk);

@@ -5,6 +5,7 @@ import { configurationOf } from "@quorate/wire";
 import type { AppendedConfiguration } from "../../../src/testing/checkers/configuration-safety.ts";
 import {
   checkAppended,
+  checkCampaign,
   checkInForce,
   quorumsOverlap,
 } from "../../../src/testing/checkers/configuration-safety.ts";
@@ -71,4 +72,17 @@ test("configuration safety: members other than the latest in the log are caught 
       checkInForce("n1", used, latest);
     });
   }
+});
+
+test("configuration safety: whoever campaigns votes, or did until a change that is not committed (§6)", () => {
+  checkCampaign("n1", three, three);
+  checkCampaign("n1", others, three);
+  checkCampaign("n1", joint, others);
+  assertViolates("Configuration Safety", () => {
+    checkCampaign("n1", others, others);
+  });
+  const learner = configurationOf({ voters: ["n2"], learners: ["n1"] });
+  assertViolates("Configuration Safety", () => {
+    checkCampaign("n1", learner, learner);
+  });
 });

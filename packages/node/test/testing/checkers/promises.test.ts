@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import type { AppendEntriesReply, RequestVote } from "@quorate/wire";
-import { checkPromise } from "../../../src/testing/checkers/promises.ts";
+import { checkOwnVote, checkPromise } from "../../../src/testing/checkers/promises.ts";
 import { assertViolates } from "./violates.ts";
 
 const disk = { hardState: { currentTerm: 3, votedFor: "n2", commitIndex: 0 }, lastIndex: 5 };
@@ -56,5 +56,15 @@ test("promises: acknowledged entries must be on the disk, in a term that is (§5
   });
   assertViolates("Durability Before Promise", () => {
     checkPromise("n1", "n2", acknowledgement(4, 5), disk);
+  });
+});
+
+test("promises: a leader's own vote must be on its disk, or it did not win (§5.2)", () => {
+  checkOwnVote("n2", 3, disk);
+  assertViolates("Durability Before Promise", () => {
+    checkOwnVote("n2", 4, disk);
+  });
+  assertViolates("Durability Before Promise", () => {
+    checkOwnVote("n1", 3, disk);
   });
 });

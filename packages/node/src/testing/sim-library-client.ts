@@ -1,0 +1,213 @@
+import { QuorateClient, RequestError } from "@quorate/wire/client";
+import { encodeCommand } from "../kv/command-codec.ts";
+import type { KeyChange } from "../kv/kv-command.ts";
+import type { Operation } from "./checkers/history.ts";
+import { requireInvariant } from "./invariant-violation.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+import type { SimCluster } from "./sim-cluster.ts";
+import { simAddress } from "./sim-fabric.ts";
+import { SimProcess } from "./sim-process.ts";
+import { SimStack } from "./sim-stack.ts";
+import type { SimStreams } from "./sim-streams.ts";
+import type { SimulationPlan } from "./simulation-plan.ts";
+
+const BURST_MAX_WRITES = 12;
+
+/** What a client is made of: a test replaces one to break it and see it caught. */
+export type CreateClient = (
+  ...given: ConstructorParameters<typeof QuorateClient>
+) => Pick<QuorateClient, "put" | "delete" | "get" | "close">;
+
+/**
+ * A process that uses the client library, over simulated connections: it puts values that nobody
+ * else puts, deletes keys of its own, and reads. Every answer is held against the history.
+ */
+export class SimLibraryClient {
+  readonly name: string;
+  readonly process: SimProcess;
+  readonly #cluster: SimCluster;
+  readonly #plan: SimulationPlan;
+  readonly #random: SeededRandom;
+  readonly #client: ReturnType<CreateClient>;
+  readonly #hasSessions: boolean;
+  #isActive = true;
+  #operations = 0;
+  /** A key that nobody else writes, and whether it is there. */
+  #ownKey: Uint8Array | null = null;
+  #revision = 0;
+  #lastAcknowledgedSentUs = -1;
+
+  constructor(
+    name: string,
+    hasSessions: boolean,
+    { cluster, streams, plan, random, create }: SimLibraryClientOptions,
+  ) {
+    this.name = name;
+    this.#cluster = cluster;
+    this.#plan = plan;
+    this.#random = random;
+    this.#hasSessions = hasSessions;
+    this.process = new SimProcess(cluster.scheduler, 1, () => undefined);
+    const dice = random.fork("library");
+    let boots = 0;
+    const nodes = random.shuffle(plan.configuration.voters);
+    const known = nodes.slice(0, random.between(1, nodes.length));
+    const requestTimeoutMs = plan.requestTimeoutUs / 1000;
+    this.#client = (create ?? ((...given) => new QuorateClient(...given)))(
+      {
+        endpoints: known.map(simAddress),
+        timeoutMs: hasSessions ? random.pick([requestTimeoutMs, 1500, 5000]) : requestTimeoutMs,
+        clientName: name,
+        sessions: hasSessions,
+      },
+      {
+        stack: new SimStack(streams, name, this.process),
+        random: () => dice.below(2 ** 32) / 2 ** 32,
+        newBootId: () => `${name}-${boots++}`,
+      },
+    );
+  }
+
+  /** When the newest write that was acknowledged had been sent; -1 before the first. */
+  get lastAcknowledgedSentUs(): number {
+    return this.#lastAcknowledgedSentUs;
+  }
+
+  start(): void {
+    this.process.deliver(() => {
+      void this.#work();
+    });
+  }
+
+  stop(): void {
+    this.#isActive = false;
+  }
+
+  async #work(): Promise<void> {
+    await this.#pause();
+    while (this.#isActive) {
+      if (this.#random.chance(this.#plan.readChance)) await this.#read();
+      else await this.#writeSome();
+      await this.#pause();
+    }
+  }
+
+  /** Mostly one write; at times a burst, on one connection and in one session. */
+  async #writeSome(): Promise<void> {
+    const burst = this.#random.chance(0.15) ? this.#random.below(BURST_MAX_WRITES) : 0;
+    const writes = [this.#write(this.#drawChange())];
+    for (let sent = 0; sent < burst; sent++) writes.push(this.#write(this.#drawPut()));
+    await Promise.all(writes);
+  }
+
+  async #write(change: KeyChange): Promise<void> {
+    const { checker, coverage, scheduler } = this.#cluster;
+    const { history } = checker;
+    const operation = this.#operation(change.key, encodeCommand(change));
+    history.changesOnce(operation);
+    const sentUs = scheduler.nowUs;
+    try {
+      const { key } = change;
+      if (change.kind === "put") {
+        const { index, created, revision } = await this.#client.put(key, change.value);
+        history.onceAcknowledged(operation, index, created);
+        this.#revision = Math.max(this.#revision, revision);
+      } else {
+        const { index, deleted, revision } = await this.#client.delete(key);
+        history.onceAcknowledged(operation, index, deleted);
+        this.#revision = Math.max(this.#revision, revision);
+      }
+      coverage.add("writesAcknowledged");
+      if (this.#hasSessions) coverage.add("sessionsByClientLibrary");
+      this.#lastAcknowledgedSentUs = Math.max(this.#lastAcknowledgedSentUs, sentUs);
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.#cluster.trace.record("failed", this.name, error.code);
+      if (error.outcome === "notApplied") {
+        coverage.add("writesRefused");
+        history.writeRefused(operation);
+      } else {
+        coverage.add("writesUnknown");
+      }
+    }
+  }
+
+  async #read(): Promise<void> {
+    const { checker, coverage } = this.#cluster;
+    const key = this.#drawReadKey();
+    const isStale = this.#random.chance(0.2);
+    const operation = this.#operation(key, null);
+    const revisionBefore = this.#revision;
+    try {
+      const consistency = isStale ? "stale" : "linearizable";
+      const { found, revision, appliedIndex } = await this.#client.get(key, { consistency });
+      requireInvariant(
+        revision >= revisionBefore,
+        "Fresh Reads",
+        () => `${this.name} read at revision ${revision} after it had seen ${revisionBefore}`,
+      );
+      this.#revision = Math.max(this.#revision, revision);
+      const given = isStale ? { ...operation, floor: 0 } : operation;
+      checker.history.readAnswered(given, appliedIndex, found?.value ?? null);
+      coverage.add("readsAnswered");
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.#cluster.trace.record("failed", this.name, error.code);
+    }
+  }
+
+  #operation(key: Uint8Array, command: Uint8Array | null): Operation {
+    const { checker, trace } = this.#cluster;
+    trace.record(command === null ? "read" : "write", this.name, key);
+    return { client: this.name, key, command, floor: checker.history.floor };
+  }
+
+  /** A change that nobody else makes, so that the log tells what became of it. */
+  #drawChange(): KeyChange {
+    if (this.#random.chance(0.9)) return this.#drawPut();
+    // A delete carries nothing that tells it from others: each is of a key of its own.
+    const own = this.#ownKey;
+    if (own !== null) {
+      this.#ownKey = null;
+      return { kind: "delete", key: own };
+    }
+    const key = Buffer.from(this.#nextName(), "latin1");
+    this.#ownKey = key;
+    return { kind: "put", key, value: key };
+  }
+
+  #drawPut(): KeyChange {
+    const name = Buffer.from(this.#nextName(), "latin1");
+    const value = Buffer.concat([name, Buffer.alloc(this.#plan.valueBytes, "-")]);
+    return { kind: "put", key: this.#drawSharedKey(), value };
+  }
+
+  #nextName(): string {
+    this.#operations++;
+    return `${this.name}-${this.#operations}`;
+  }
+
+  #drawReadKey(): Uint8Array {
+    if (this.#ownKey !== null && this.#random.chance(0.2)) return this.#ownKey;
+    return this.#drawSharedKey();
+  }
+
+  #drawSharedKey(): Uint8Array {
+    return Buffer.from(`key-${this.#random.below(this.#plan.keyCount)}`, "latin1");
+  }
+
+  #pause(): Promise<void> {
+    const pauseMs = (1 + this.#random.exponential(this.#plan.thinkMeanUs)) / 1000;
+    return new Promise((resolve) => {
+      this.process.after(pauseMs, resolve);
+    });
+  }
+}
+
+export interface SimLibraryClientOptions {
+  readonly cluster: SimCluster;
+  readonly streams: SimStreams;
+  readonly plan: SimulationPlan;
+  readonly random: SeededRandom;
+  readonly create: CreateClient | undefined;
+}

@@ -1,0 +1,72 @@
+import { isLeftOut } from "./bound-indeterminate.ts";
+import type { CompiledHistory, Partition } from "./compile-history.ts";
+import { Replay } from "./replay.ts";
+import type { OperationTable } from "./terms.ts";
+import { NO_REVISION } from "./terms.ts";
+
+/** Where a row stands in an order that somebody told; -1: nobody did. */
+export type PositionOf = (row: number) => number;
+
+/**
+ * Whether the order that positions tell, a write before the reads of its state, is one that
+ * respects real time and explains every answer. True is a proof: the order was exhibited. False
+ * is none of the opposite. Rows without a position find their place where they can: reads in the
+ * first gap that suits them, writes right before a row that makes no sense without them.
+ */
+export function isWitnessed(
+  compiled: CompiledHistory,
+  partition: Partition,
+  positionOf: PositionOf,
+): boolean {
+  const { table } = compiled;
+  const placed: number[] = [];
+  const reads: number[] = [];
+  const writes: number[] = [];
+  for (let row = partition.firstRow; row < partition.endRow; row++) {
+    if (isLeftOut(table, row)) continue;
+    if (positionOf(row) !== -1) placed.push(row);
+    else if (table.readOnly[row] === 1) reads.push(row);
+    else writes.push(row);
+  }
+  // Without the positions of most writes it would be a blind guess.
+  if (writes.length > placed.length) return false;
+  const order = orderByPosition(table, placed, positionOf);
+  return new Replay(compiled, partition, { placed: order, reads, writes }).run();
+}
+
+/** Rows by position, then writes before reads, then by call: the order that positions tell. */
+export function orderByPosition(
+  table: OperationTable,
+  rows: readonly number[],
+  positionOf: PositionOf,
+): readonly number[] {
+  let greatest = 0;
+  let last = -1;
+  let isSorted = true;
+  const keys = Float64Array.from(rows, (row) => {
+    const key = positionOf(row) * 2 + (table.readOnly[row] ?? 0);
+    if (key < last) isSorted = false;
+    greatest = Math.max(greatest, key);
+    return (last = key);
+  });
+  if (isSorted) return rows;
+  // Numbers sort much faster than rows by a function: the place goes into the key.
+  const { length } = rows;
+  if ((greatest + 1) * length > Number.MAX_SAFE_INTEGER) {
+    const places = Array.from(keys, (_, place) => place);
+    places.sort((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0));
+    return places.map((place) => rows[place] ?? 0);
+  }
+  const packed = keys.map((key, place) => key * length + place).sort();
+  return Array.from(packed, (key) => rows[key % length] ?? 0);
+}
+
+/** The revision that a row made or saw, as a position. */
+export function revisionPosition(table: OperationTable): PositionOf {
+  return (row) => table.revision[row] ?? NO_REVISION;
+}
+
+/** The log position of a row. */
+export function logPosition(table: OperationTable): PositionOf {
+  return (row) => table.position[row] ?? -1;
+}

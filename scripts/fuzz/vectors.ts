@@ -1,0 +1,29 @@
+/** An input that once broke something. */
+export interface FuzzVector {
+  readonly target: string;
+  /** What it was. */
+  readonly was: string;
+  /** Hexadecimal. */
+  readonly input: string;
+}
+
+/** Inputs that the fuzzer found, and that are tried again for ever. */
+export const FUZZ_VECTORS: readonly FuzzVector[] = [
+  {
+    target: "core",
+    was: "a follower went over to a second leader of the term",
+    input:
+      "1200a0981403a26e3314000000c4940000008c8d314ab50000000000000015000000000000000301" +
+      "020100000000000000000000056b65792d3063322d31392d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d" +
+      "2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d" +
+      "2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d" +
+      "2d2d2d11000c981403a26e3203000000c400",
+  },
+  {
+    target: "history",
+    was: "minus zero was another time once it was written",
+    input: Buffer.from(
+      '{"client":"","call":-0,"return":6,"op":{"kind":"get","key":""},"outcome":"fail"}',
+    ).toString("hex"),
+  },
+];

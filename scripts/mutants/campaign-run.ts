@@ -1,0 +1,54 @@
+// A campaign of the simulator that ends with the first fault: run by the runner, with a break in
+// it. Prints a line of JSON for each seed that begins, and one for what came of it all.
+import { Campaign, simulate } from "@quorate/node/testing";
+
+/** The first seeds run twice: equal seeds must give equal histories. */
+const TWICE = 3;
+/** As many different seeds must not all give the same. */
+const DIFFERENT = 3;
+
+export interface CampaignVerdict {
+  /** What was broken first; null: nothing. */
+  readonly by: string | null;
+  readonly seed: number;
+  readonly message: string;
+  readonly seeds: number;
+}
+
+function say(line: unknown): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+async function firstFault(seeds: number, budgetSeconds: number): Promise<CampaignVerdict> {
+  const campaign = new Campaign();
+  const hashes = new Set<string>();
+  const fault = (by: string, seed: number, message: string): CampaignVerdict => ({
+    by,
+    seed,
+    message,
+    seeds: campaign.seedCount,
+  });
+  for (let seed = 1; seed <= seeds && cpuSeconds() < budgetSeconds; seed++) {
+    say({ seed });
+    const { failure, traceHash } = await campaign.run(seed);
+    if (failure !== null) return fault(failure.invariant, seed, failure.message);
+    if (seed <= TWICE && (await simulate(seed)).traceHash !== traceHash) {
+      return fault("equal seeds, equal histories", seed, "it ran twice, and differently");
+    }
+    hashes.add(traceHash);
+    if (campaign.seedCount === DIFFERENT && hashes.size === 1) {
+      return fault("different seeds, different histories", seed, "all seeds gave the same");
+    }
+  }
+  const marks = campaign.vacuousMarks().join(", ");
+  if (marks !== "") return fault("every kind of fault happened", campaign.seedCount, marks);
+  return { by: null, seed: 0, message: "", seeds: campaign.seedCount };
+}
+
+const [, , seeds = "400", budgetSeconds = "60"] = process.argv;
+say(await firstFault(Number(seeds), Number(budgetSeconds)));
