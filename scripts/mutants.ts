@@ -143,6 +143,9 @@ async function main(): Promise<number> {
     for (const mutant of mutants) process.stdout.write(`${listLine(mutant)}\n`);
     return 0;
   }
+  // Nothing that was started goes on without this process.
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => process.exit(130));
   const workers = wholeNumber("workers", values.workers) ?? Math.min(2, availableParallelism());
   const search = {
     simulatesAll: values.simulate,

@@ -6,6 +6,7 @@ import { QuorateClient } from "@quorate/wire/client";
 import type { NodeEnd } from "./chaos-node.ts";
 import { ChaosNode } from "./chaos-node.ts";
 import type { ChaosNetwork } from "./network.ts";
+import { ChaosProblem, eventually, PATIENCE_MS } from "./patience.ts";
 import { mustRun } from "./run-command.ts";
 import type { Tools } from "./tools.ts";
 import { WallClock } from "./wall-clock.ts";
@@ -35,15 +36,8 @@ const DAEMON_FLAGS = [
 ];
 const SMALL_DISK_MIB = 48;
 const STATUS_TIMEOUT_MS = 1000;
-const POLL_MS = 50;
 const ASK_TIMEOUT_MS = 3000;
 const ASK_AGAIN_MS = 2000;
-
-/** The machine is slow, or stands still for others, longer than any bug may hide behind it. */
-export const PATIENCE_MS = 90_000;
-
-/** Something that the cluster must do and did not: no fault explains it. */
-export class ChaosProblem extends Error {}
 
 /** The nodes of a rig, and what may be done to which of them at the same time. */
 export class ChaosCluster {
@@ -334,19 +328,4 @@ async function makeNode(options: ChaosClusterOptions, place: NodePlace): Promise
 
 function minorityOf(size: number): number {
   return Math.floor((size - 1) / 2);
-}
-
-/** Asks again until there is an answer. @throws ChaosProblem after `timeoutMs`. */
-async function eventually<T>(
-  what: string,
-  ask: () => Promise<T | null> | T | null,
-  timeoutMs: number = PATIENCE_MS,
-): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
-  while (performance.now() < deadline) {
-    const answer = await ask();
-    if (answer !== null) return answer;
-    await pause(POLL_MS);
-  }
-  throw new ChaosProblem(`waited ${(timeoutMs / 1000).toFixed(0)} s in vain for ${what}`);
 }

@@ -2,7 +2,7 @@ import type { Availability } from "@quorate/cli/verify";
 import { SeededRandom } from "@quorate/node/testing";
 import { setTimeout as pause } from "node:timers/promises";
 import type { ChaosCluster } from "./chaos-cluster.ts";
-import { ChaosProblem, PATIENCE_MS } from "./chaos-cluster.ts";
+import { ChaosProblem, PATIENCE_MS } from "./patience.ts";
 import { Deck } from "./deck.ts";
 import type { FaultLog, Recovery } from "./fault-log.ts";
 import type { Fault, FaultContext, FaultOutcome } from "./faults/fault.ts";
@@ -24,6 +24,7 @@ const GAP_MEAN_MS = 1200;
 const STORM_MS = { min: 12_000, max: 25_000 };
 /** Some bugs need silence to show: nothing happens for so long, and everybody is whole. */
 const QUIET_MS = { min: 2500, max: 5000 };
+const OVERTIME_MIN_MS = 60_000;
 /** After a fault that could not be done now. */
 const POSTPONED_GAP_MS = 150;
 
@@ -56,46 +57,63 @@ export class Director {
     return this.#active.size;
   }
 
-  /** Goes on until the time is over, `stopping` is aborted, or there is a problem. */
+  /**
+   * Goes on until the time is over, `stopping` is aborted, or there is a problem. A slow machine has
+   * had less of everything by then: kinds that never took effect get more time.
+   */
   async run(durationMs: number, stopping: AbortSignal): Promise<void> {
-    const { faults, log } = this.#options;
-    const endMs = performance.now() + durationMs;
-    const timing = this.#random.fork("timing");
-    const goesOn = (): boolean =>
-      performance.now() < endMs &&
+    const startMs = performance.now();
+    const goesOnUntil = (untilMs: number): boolean =>
+      performance.now() < untilMs &&
       !stopping.aborted &&
       this.#problems.length === 0 &&
       !this.#options.isHopeless();
+    const endMs = startMs + durationMs;
+    if (this.#options.faults.length === 0) return await pauseUnless(stopping, durationMs);
+    await this.#storms(this.#deck, () => goesOnUntil(endMs), stopping);
+    const lateMs = endMs + Math.max(durationMs / 4, Math.min(2 * durationMs, OVERTIME_MIN_MS));
+    while (goesOnUntil(lateMs) && this.#silent().length > 0) {
+      this.#options.log.note("overtime", { kinds: this.#silent().map(({ kind }) => kind) });
+      const deck = new Deck(this.#silent(), this.#random.fork(`overtime ${this.#count}`));
+      const isSilent = (): boolean => this.#silent().length > 0;
+      await this.#storms(deck, () => goesOnUntil(lateMs) && isSilent(), stopping);
+    }
+  }
+
+  async #storms(deck: Deck<Fault>, goesOn: () => boolean, stopping: AbortSignal): Promise<void> {
+    const timing = this.#random.fork(`timing ${this.#count}`);
     while (goesOn()) {
-      const stormMs = Math.min(
-        performance.now() + timing.between(STORM_MS.min, STORM_MS.max),
-        endMs,
-      );
+      const stormMs = performance.now() + timing.between(STORM_MS.min, STORM_MS.max);
       this.#healing = new AbortController();
-      while (goesOn() && performance.now() < stormMs && faults.length > 0) {
-        await this.#step(timing, stopping);
-      }
-      log.note("heal");
+      while (goesOn() && performance.now() < stormMs) await this.#step(deck, timing, stopping);
+      this.#options.log.note("heal");
       await this.#heal();
       if (goesOn()) await pauseUnless(stopping, timing.between(QUIET_MS.min, QUIET_MS.max));
     }
   }
 
-  async #step(timing: SeededRandom, stopping: AbortSignal): Promise<void> {
+  /** Faults of kinds of which not one has taken effect. */
+  #silent(): Fault[] {
+    const { faults, log } = this.#options;
+    const fired = log.records.filter(({ outcome }) => outcome.kind === "fired");
+    return faults.filter(({ kind }) => fired.every(({ fault }) => fault.kind !== kind));
+  }
+
+  async #step(deck: Deck<Fault>, timing: SeededRandom, stopping: AbortSignal): Promise<void> {
     if (this.#active.size >= ACTIVE_MAX) {
       await Promise.race([...this.#active, pauseUnless(stopping, GAP_MEAN_MS)]);
       return;
     }
     await pauseUnless(stopping, Math.min(timing.exponential(GAP_MEAN_MS), 4 * GAP_MEAN_MS));
     if (stopping.aborted) return;
-    const fault = this.#deck.draw();
-    const doing = this.#do(fault).finally(() => this.#active.delete(doing));
+    const fault = deck.draw();
+    const doing = this.#do(fault, deck).finally(() => this.#active.delete(doing));
     this.#active.add(doing);
     // One that can be done to nobody says so at once.
     await Promise.race([doing, pause(POSTPONED_GAP_MS)]);
   }
 
-  async #do(fault: Fault): Promise<void> {
+  async #do(fault: Fault, deck: Deck<Fault>): Promise<void> {
     const { cluster, log, availability } = this.#options;
     this.#count += 1;
     const number = this.#count;
@@ -117,7 +135,7 @@ export class Director {
     try {
       const outcome: FaultOutcome = await fault.run(context);
       if (outcome.kind === "postponed") {
-        this.#deck.putBack(fault);
+        deck.putBack(fault);
         return;
       }
       const endMs = performance.now();

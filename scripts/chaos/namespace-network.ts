@@ -20,6 +20,7 @@ export class NamespaceNetwork implements ChaosNetwork {
   /** For what the firewall cannot do: a kernel with netem is rare. */
   readonly #lines = new LineFaults();
   #chains = 0;
+  #plugs = 0;
 
   private constructor() {}
 
@@ -55,7 +56,8 @@ export class NamespaceNetwork implements ChaosNetwork {
   }
 
   async plug(id: string): Promise<Plug> {
-    const number = this.#hosts.size + 1;
+    this.#plugs += 1;
+    const number = this.#plugs;
     if (number > HOST_PART_MAX) throw new Error("the subnet has no address left");
     const host = `${SUBNET}.${number}`;
     const outer = `q${number}`;

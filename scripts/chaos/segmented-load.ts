@@ -1,11 +1,9 @@
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { HistoryFile, readBack, Workload } from "@quorate/cli/verify";
 import type { Availability, Loss, WorkloadCounts } from "@quorate/cli/verify";
 import { QuorateClient } from "@quorate/wire/client";
 import type { Verdict } from "@quorate/wire/history";
-import { checkHistory, parseHistory } from "@quorate/wire/history";
+import { checkFile } from "./history-check.ts";
 
 export interface SegmentedLoadOptions {
   /** `host:port` of the nodes that there are now. */
@@ -39,7 +37,6 @@ const SEGMENT_MS = 60_000;
 const OPERATION_TIMEOUT_MS = 3000;
 const READ_BACK_TIMEOUT_MS = 20_000;
 const FINAL_READ_TIMEOUT_MS = 120_000;
-const CHECK_BUDGET_MS = 120_000;
 /** What is written is not tiny: snapshots and checkpoints have something to do. */
 const VALUE_CHARACTERS = 100;
 
@@ -169,10 +166,4 @@ export class SegmentedLoad {
     this.#checked.push(checked);
     this.#options.onChecked(checked);
   }
-}
-
-/** Checks a history as it stands in a file. */
-export async function checkFile(path: string): Promise<Verdict> {
-  const lines = createInterface({ input: createReadStream(path), crlfDelay: Infinity });
-  return checkHistory(await parseHistory(lines), { budgetMs: CHECK_BUDGET_MS });
 }

@@ -50,6 +50,10 @@ async function runCampaign(mutant: Mutant, environment: TryEnvironment): Promise
     stdio: ["ignore", "pipe", "pipe"],
   });
   const closed = once(child, "close");
+  const end = (): void => {
+    child.kill("SIGKILL");
+  };
+  process.on("exit", end);
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
   let verdict: CampaignVerdict | null = null;
@@ -57,7 +61,7 @@ async function runCampaign(mutant: Mutant, environment: TryEnvironment): Promise
   let isHung = false;
   const giveUp = (): void => {
     isHung = true;
-    child.kill("SIGKILL");
+    end();
   };
   let timer = setTimeout(giveUp, SEED_MAX_MS);
   for await (const text of createInterface(child.stdout)) {
@@ -68,6 +72,7 @@ async function runCampaign(mutant: Mutant, environment: TryEnvironment): Promise
     else ({ seed } = line);
   }
   await closed;
+  process.off("exit", end);
   clearTimeout(timer);
   return { verdict, seed, errors: isHung ? null : errors };
 }

@@ -59,7 +59,7 @@ async function watchClock(
     onDisconnect: () => undefined,
   });
   clock.set(offsetMs);
-  await hold(context, 2500, 6000);
+  await hold(context, 3000, 6000);
   clock.set(0);
   subscription.cancel();
   return seen;

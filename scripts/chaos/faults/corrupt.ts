@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync, writeSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { SeededRandom } from "@quorate/node/testing";
-import { ChaosProblem } from "../chaos-cluster.ts";
+import { ChaosProblem } from "../patience.ts";
 import type { ChaosNode } from "../chaos-node.ts";
 import { committedBeforeLast } from "./wal-frames.ts";
 import type { Fault, FaultContext, FaultOutcome } from "./fault.ts";

@@ -1,6 +1,6 @@
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { ChaosProblem } from "../chaos-cluster.ts";
+import { ChaosProblem } from "../patience.ts";
 import type { ChaosNode } from "../chaos-node.ts";
 import type { Fault, FaultContext, FaultOutcome } from "./fault.ts";
 import { claiming, hold, POSTPONED } from "./fault.ts";
@@ -47,17 +47,18 @@ async function fillDisk(context: FaultContext, kills: boolean): Promise<FaultOut
   });
 }
 
-const HOLDS = 12;
+const ROUNDS_MAX = 16;
 
+/** Until the node has said that it is full, also while others heal; then on for a while. */
 async function watchWhileFull(context: FaultContext, node: ChaosNode): Promise<string | null> {
-  let seen: string | null = null;
-  for (let round = 0; round < HOLDS && !context.healing.aborted; round += 1) {
-    await hold(context, 500, 900);
+  for (let round = 0; round < ROUNDS_MAX; round += 1) {
+    await hold(context, 500, 500);
     const status = await context.cluster.status(node).catch(() => null);
-    if (status?.storageState === "full") seen = 'the node says that its storage is "full"';
-    else if (seen !== null) return `${seen}, for a while`;
+    if (status?.storageState !== "full") continue;
+    await hold(context, 0, 5000);
+    return 'the node says that its storage is "full"';
   }
-  return seen;
+  return null;
 }
 
 /** A start on a full disk is refused with the reason, or works: never something in between. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { ChaosProblem } from "../chaos-cluster.ts";
+import { ChaosProblem } from "../patience.ts";
 import type { ChaosNode } from "../chaos-node.ts";
 import { Tracer } from "../tracer.ts";
 import type { Fault, FaultContext, FaultOutcome } from "./fault.ts";

@@ -52,14 +52,16 @@ export type FaultKindName = (typeof FAULT_KINDS)[number];
 
 export const POSTPONED: FaultOutcome = { kind: "postponed" };
 
-/** Waits for a time from a range, or until all faults are to end. */
-export async function hold(context: FaultContext, minMs: number, maxMs: number): Promise<void> {
-  await holdMs(context, context.random.between(minMs, maxMs));
-}
-
-async function holdMs({ healing }: FaultContext, ms: number): Promise<void> {
+/** Waits for a time from a range; only for the shortest when all faults are to end. */
+export async function hold(
+  { random, healing }: FaultContext,
+  minMs: number,
+  maxMs: number,
+): Promise<void> {
+  const ms = random.between(minMs, maxMs);
+  await pause(minMs);
   try {
-    await pause(ms, undefined, { signal: healing });
+    await pause(ms - minMs, undefined, { signal: healing });
   } catch {
     // Healed early.
   }

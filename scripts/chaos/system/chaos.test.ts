@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 const CHAOS = fileURLToPath(new URL("../../chaos.ts", import.meta.url));
 const isLong = process.env["QUORATE_LONG_TESTS"] === "1";
-const MINUTES = isLong ? "30" : "3";
+const MINUTES = isLong ? "10" : "3";
 const NODES = "5";
 
 interface Outcome {

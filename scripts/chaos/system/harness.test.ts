@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { FAULTS } from "../fault-kinds.ts";
 import type { Fault } from "../faults/fault.ts";
+import { checkFile } from "../history-check.ts";
 import { readOptions } from "../options.ts";
 import { formatReport } from "../report.ts";
 import { runChaos } from "../run.ts";
-import { checkFile } from "../segmented-load.ts";
 import { judge } from "../verdict.ts";
 
 /** Says that it does what its kind does, and does nothing. */

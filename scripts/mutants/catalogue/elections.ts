@@ -20,6 +20,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft-log.ts",
       find: "return end.term === other.term ? end.index >= other.index : end.term > other.term;",
       replace: "return end.index >= other.index;",
+      budgetSeconds: 80,
     },
     {
       name: "vote-only-for-longer-logs",
@@ -52,6 +53,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "election.ts",
       find: 'if (durable.currentTerm !== state.currentTerm) return;\n  assert(durable.votedFor === state.nodeId, "a candidate\'s durable vote is not its own");',
       replace: "",
+      budgetSeconds: 80,
     },
     {
       name: "asks-for-votes-before-its-own",
@@ -173,7 +175,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft-state.ts",
       find: "if (this.isStalled || this.voteFloor !== null) return false;",
       replace: "if (this.voteFloor !== null) return false;",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "timeouts-are-all-the-same",
@@ -182,6 +184,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft-state.ts",
       find: "return config.electionTicks + random.below(config.electionTicks);",
       replace: "return config.electionTicks;",
+      budgetSeconds: 80,
     },
     {
       name: "prevote-raises-the-voters-term",

@@ -137,7 +137,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/membership.ts",
       find: "if (state.commitIndex >= currentIndex && (wasTold || isOver))",
       replace: "if (state.commitIndex >= currentIndex && wasTold && isOver)",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "names-are-used-again",
@@ -146,6 +146,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/membership.ts",
       find: "const back = members.find((id) => current.retired.includes(id));",
       replace: "const back = members.find(() => false);",
+      tier: "unit",
     },
     {
       name: "the-removed-are-not-remembered",

@@ -12,6 +12,7 @@ const SNAPSHOT_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/install-snapshot.ts",
       find: "    lastIncludedIndex <= state.commitIndex ||\n",
       replace: "",
+      budgetSeconds: 80,
     },
     {
       name: "snapshot-drops-what-follows",
@@ -20,6 +21,7 @@ const SNAPSHOT_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/install-snapshot.ts",
       find: "state.log.termAt(lastIncludedIndex) === lastIncludedTerm",
       replace: "state.log.termAt(lastIncludedIndex) === 0",
+      tier: "unit",
     },
     {
       name: "snapshot-keeps-another-log",
@@ -340,7 +342,7 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/raft-core.ts",
       find: 'if (leader.transfer !== null) return { kind: "transferring", target: leader.transfer.target };',
       replace: "",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "transfer-to-one-that-lags",
@@ -349,7 +351,7 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/leadership-transfer.ts",
       find: "if (leader.progress.get(transfer.target)?.matchIndex !== state.log.lastIndex) return;",
       replace: "",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "transfer-is-never-given-up",

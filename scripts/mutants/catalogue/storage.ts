@@ -37,6 +37,7 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/leader.ts",
       find: "  if (state.isStalled && !yieldLeadership(state, leader)) return;\n",
       replace: "",
+      tier: "simulator",
     },
     {
       name: "sync-is-skipped",

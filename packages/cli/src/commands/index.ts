@@ -50,9 +50,9 @@ export function addAllCommands(line: CommandLine): void {
   addStatusCommand(line);
   addMemberCommand(line);
   addMoveLeaderCommand(line);
-  addVerifyCommand(line);
   addDashCommand(line);
   program.commandsGroup("Proof:");
+  addVerifyCommand(line);
   addCheckHistoryCommand(line);
   program.commandsGroup("Help:");
   addHelpCommands(line);

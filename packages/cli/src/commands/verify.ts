@@ -57,6 +57,9 @@ interface VerifyFlags {
   readonly history?: string;
 }
 
+/** The checker has the whole history in memory. */
+const OPERATIONS_MAX = 500_000;
+
 const STATES_A_SECOND = 10;
 const SEED_MAX = 999_999_999;
 const READY_TIMEOUT_MS = 10_000;
@@ -134,6 +137,15 @@ async function openTarget(context: CommandContext, asked: Target): Promise<Opene
   return { target: { nodes, cluster: asked.cluster, allowsCuts, watch, client }, close };
 }
 
+/** The rate that was asked for, or less in a run that would be too long for it. */
+function ratePerSecond(context: CommandContext, { rate, duration }: VerifyFlags): number {
+  const most = Math.max(1, Math.floor((OPERATIONS_MAX * 1_000) / duration));
+  if (rate !== 0 && rate <= most) return rate;
+  const reason = `the checker takes ${OPERATIONS_MAX.toLocaleString("en")} operations`;
+  if (rate !== 0) context.printer.note(`At most ${most} operations a second: ${reason}.`);
+  return most;
+}
+
 /** Where the history goes, and the logs where something was found. */
 function evidenceFolder(context: CommandContext, { cluster }: Target): string {
   if (cluster === null) return mkdtempSync(join(tmpdir(), "quorate-verify-"));
@@ -193,7 +205,7 @@ async function runVerify(
       durationMs: flags.duration,
       clients: flags.clients,
       seed,
-      ratePerSecond: flags.rate,
+      ratePerSecond: ratePerSecond(context, flags),
       okPerSecondMin: flags.minRate,
       historyPath,
       signal: context.interrupts.claim(),

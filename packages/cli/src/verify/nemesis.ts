@@ -25,7 +25,7 @@ export interface NemesisOptions {
   readonly target: FaultTarget;
   readonly dice: Dice;
   readonly availability: Availability;
-  /** Once when a fault shows or is missed, and again with each thing that is learned of it. */
+  /** Once when a fault shows or is missed, and again when it is healed. */
   readonly onRecord: (record: FaultRecord, stage: "tried" | "healed") => void;
 }
 
@@ -139,7 +139,7 @@ export class Nemesis {
     if (signal.aborted) return;
     for (const record of records) {
       record.levelAfterMs = isLevel === null ? null : performance.now() - healedMs;
-      this.#options.onRecord(record, "healed");
+      if (record.event.kind === "happened") this.#options.onRecord(record, "healed");
     }
   }
 

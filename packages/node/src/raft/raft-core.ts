@@ -300,6 +300,7 @@ export class RaftCore {
     if (message.type === "RequestVote" && !message.leadershipTransfer && hearsLeader(state)) {
       return false;
     }
+    if (isOfDeparted(state, from, message)) return false;
     adoptTerm(state, message.term);
     return true;
   }
@@ -372,4 +373,14 @@ export class RaftCore {
       isDeparting: progress.departedTicks !== null,
     }));
   }
+}
+
+/**
+ * An answer of a server that is told that it was removed. Whatever term it is in, it must not depose
+ * who tells it (Diss. §4.2.3); should its removal be undone, requests of later leaders say so.
+ */
+function isOfDeparted(state: RaftState, from: NodeId, { type }: RaftMessage): boolean {
+  if (type !== "AppendEntriesReply" && type !== "InstallSnapshotReply") return false;
+  const progress = state.leader?.progress.get(from);
+  return progress !== undefined && progress.departedTicks !== null;
 }

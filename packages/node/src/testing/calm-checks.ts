@@ -104,6 +104,17 @@ export async function disturb(
   }
 }
 
+/** Liveness: who was removed is told, or forgotten, within a few election timeouts (rule 34). */
+export function checkDeparted(cluster: SimCluster): void {
+  const leader = cluster.leader();
+  const departing = leader?.view()?.peers.filter(({ isDeparting }) => isDeparting) ?? [];
+  requireInvariant(
+    departing.length === 0,
+    "Liveness",
+    () => `${leader?.id ?? ""} still sends the log to ${departing.map(({ id }) => id).join(", ")}`,
+  );
+}
+
 /**
  * In a calm cluster a leader that is told to hands over at once, to the server that was named, and
  * in the next term (Diss. §3.10): nobody waits for an election, or asks around first.

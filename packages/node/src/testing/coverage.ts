@@ -72,6 +72,7 @@ export const COVERAGE_MARKS = [
   "backPressure",
   "connectionsRefused",
   "connectionsDropped",
+  "connectionsOverLimit",
   "clientRetries",
   "sessionsByClientLibrary",
 ] as const;

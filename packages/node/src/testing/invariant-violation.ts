@@ -24,9 +24,11 @@ export const INVARIANTS = [
   "Bounded Log",
   "Bounded Windows",
   "No Disruption",
+  "Leadership Transfer",
   "Acknowledged Writes Survive",
   "Honest Outcomes",
   "Fresh Reads",
+  "Wire Sanity",
   "Liveness",
   "No Exception",
 ] as const;

@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 export class PromiseLoop {
   #rejection: { readonly reason: unknown } | null = null;
   readonly #onRejection = (reason: unknown): void => {
-    this.#rejection ??= { reason };
+    this.failed(reason);
   };
 
   /** From now on a rejection that nobody handles is this simulation's finding. */
@@ -20,14 +20,22 @@ export class PromiseLoop {
     process.off("unhandledRejection", this.#onRejection);
   }
 
-  /** A tick runs when no reaction is left. */
+  /** Something that uses promises has come to this end: the run is over. */
+  failed(reason: unknown): void {
+    this.#rejection ??= { reason };
+  }
+
+  /** A tick runs when no reaction is left. Rejected with what {@link failed} was told. */
   settle(): Promise<void> {
-    return new Promise((resolve) => {
-      process.nextTick(resolve);
+    return new Promise((resolve, reject) => {
+      process.nextTick(() => {
+        if (this.#rejection === null) resolve();
+        else reject(this.#rejection.reason);
+      });
     });
   }
 
-  /** Throws what a promise was rejected with for which nobody cared. */
+  /** Throws what a promise was rejected with that nobody handles: Node.js tells after its turn. */
   async look(): Promise<void> {
     await nextTurn();
     if (this.#rejection !== null) throw this.#rejection.reason;

@@ -21,7 +21,9 @@ import { SimTransport } from "./sim-transport.ts";
 
 /** The port on which every simulated node listens. */
 export const SIM_PORT = 7001;
-export const SIM_CLUSTER_ID = "simulated";
+/** Sockets at once: room for every server twice, for the clients, and for no crowd. */
+export const SIM_CONNECTIONS_MAX = 40;
+const SIM_CLUSTER_ID = "simulated";
 
 /** What a process of a node is made of, however it is reached. */
 export interface NodeIngredients {
@@ -106,7 +108,7 @@ export function streamFabric(
     snapshotLogBytes: snapshots.logBytes,
     snapshotPieceMaxBytes: snapshots.pieceMaxBytes,
     snapshotSendBytesPerSecond: snapshots.sendBytesPerSecond,
-    port: PORT_LIMITS,
+    port: { ...PORT_LIMITS, connectionsMax: SIM_CONNECTIONS_MAX },
     links: PEER_LINK_DEFAULTS,
     allowFaults: false,
     clock,

@@ -3,11 +3,10 @@ import type { PeerStart } from "../transport/peer-admission.ts";
 
 /**
  * What a data directory keeps beside the log: its own name, how often it was started, and which
- * start of each peer was let in last. Wiped, it is another directory.
+ * start of each peer was let in last.
  */
 export class SimIdentity {
   readonly #node: NodeId;
-  #directories = 1;
   #bootNumber = 0;
   readonly #peers = new Map<NodeId, PeerStart>();
 
@@ -16,7 +15,7 @@ export class SimIdentity {
   }
 
   get incarnation(): string {
-    return `${this.#node}-directory-${this.#directories}`;
+    return `${this.#node}-directory`;
   }
 
   get bootNumber(): number {
@@ -26,12 +25,6 @@ export class SimIdentity {
   /** Durable before the process does anything else. */
   started(): void {
     this.#bootNumber++;
-  }
-
-  wipe(): void {
-    this.#directories++;
-    this.#bootNumber = 0;
-    this.#peers.clear();
   }
 
   peer(id: NodeId): PeerStart | null {

@@ -75,7 +75,9 @@ export class SimLibraryClient {
 
   start(): void {
     this.process.deliver(() => {
-      void this.#work();
+      this.#work().catch((error: unknown) => {
+        this.#cluster.promises.failed(error);
+      });
     });
   }
 

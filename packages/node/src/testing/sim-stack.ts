@@ -8,6 +8,7 @@ import type {
   StreamServer,
 } from "@quorate/wire/net";
 import type { Clock } from "../ports/clock.ts";
+import { InvariantViolation } from "./invariant-violation.ts";
 import type { SimProcess } from "./sim-process.ts";
 import type { SimStreams } from "./sim-streams.ts";
 
@@ -51,6 +52,10 @@ export class SimStack implements NetworkStack {
 
   nowMs(): number {
     return this.#clock.nowMs();
+  }
+
+  onViolation(error: Error): void {
+    throw new InvariantViolation("Wire Sanity", `at ${this.#host}: ${error.message}`);
   }
 
   after(delayMs: number, fn: () => void): StackTimer {

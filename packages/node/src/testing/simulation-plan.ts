@@ -53,6 +53,7 @@ const STREAM_FAULTS = [
   "resetAfterCut",
   "clientPause",
   "clientCut",
+  "strangers",
 ] as const;
 
 export type Fault = (typeof COMMON_FAULTS)[number] | (typeof STREAM_FAULTS)[number];
@@ -119,7 +120,7 @@ class FaultDice {
 }
 
 /** Of all plans: they take several times as long as the others. */
-const STREAMS_PART = 1 / 6;
+const STREAMS_PART = 1 / 8;
 
 /**
  * Draws a plan, and leaves out these faults: nothing else about it changes. Some of all plans
@@ -195,7 +196,7 @@ function drawStreams(random: SeededRandom, dice: FaultDice): StreamFaults {
     latencyMeanUs: random.pick([150, 1_000, 8_000]),
     arrivalGridUs: random.pick([1, 100, 2_000]),
     bytesPerMs: random.pick([200, 5_000, 100_000]),
-    segmentMaxBytes: random.pick([500, 1_460, 64 * 1024]),
+    segmentMaxBytes: random.pick([700, 1_460, 64 * 1024]),
     windowBytes: dice.pick("smallWindow", [1_500, 6_000], CALM_STREAMS.windowBytes),
     resetChance: dice.pick("streamReset", [0.0005, 0.005], 0),
     oddReadChance: dice.pick("oddRead", [0.05, 0.5, 0.9], 0),

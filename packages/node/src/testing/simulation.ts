@@ -10,7 +10,14 @@ import { SimCluster } from "./sim-cluster.ts";
 import { StreamInjector } from "./stream-injector.ts";
 import { replaceLost, SimOperator } from "./sim-operator.ts";
 import { SimSessionClient } from "./sim-session-client.ts";
-import { checkBoundedLogs, deafen, disturb, handOver, stallLeader } from "./calm-checks.ts";
+import {
+  checkBoundedLogs,
+  checkDeparted,
+  deafen,
+  disturb,
+  handOver,
+  stallLeader,
+} from "./calm-checks.ts";
 import { allMembers, isVoter } from "../raft/index.ts";
 import type { NodeParts, SimNode } from "./sim-node.ts";
 import type { CreateClient } from "./sim-library-client.ts";
@@ -23,6 +30,9 @@ const LIVENESS_LIMIT_US = 30_000_000;
 
 const AWAKENING_US = 1_000;
 const OPERATOR_PATIENCE_US = 1_000_000;
+
+/** A removed server that cannot be told is forgotten by then. */
+const DEPARTURE_LIMIT_US = 3_000_000;
 
 export interface SimulationOptions {
   /** Told every event as a line. */
@@ -97,7 +107,7 @@ function randomOf(seed: number): SeededRandom {
 }
 
 /** Each asks every node for its status, again and again, while there is no leader. */
-const LIBRARY_CLIENTS_MAX = 4;
+const LIBRARY_CLIENTS_MAX = 3;
 
 /** A client that tells when a write of it was served. */
 interface WritingClient {
@@ -161,9 +171,11 @@ async function run(
     "Liveness",
     () => `the healed nodes do not agree: ${describe(cluster.nodes)}`,
   );
+  const agreedUs = cluster.scheduler.nowUs;
   checkBoundedLogs(cluster, plan);
   await requireNoHalfOpen(cluster);
   await disturb(cluster, plan, random.fork("disturb"));
+  if (cluster.scheduler.nowUs - agreedUs > DEPARTURE_LIMIT_US) checkDeparted(cluster);
   await handOver(cluster, plan, random.fork("hand over"));
   await deafen(cluster);
   if (plan.faults.has("diskStall")) await stallLeader(cluster);

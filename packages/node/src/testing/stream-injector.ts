@@ -1,11 +1,16 @@
+import type { ByteStream } from "@quorate/wire/net";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { SimCluster } from "./sim-cluster.ts";
+import { SIM_CONNECTIONS_MAX, SIM_PORT } from "./sim-fabric.ts";
 import type { SimLibraryClient } from "./sim-library-client.ts";
+import type { SimNode } from "./sim-node.ts";
+import { SimProcess } from "./sim-process.ts";
 import type { SimStreams } from "./sim-streams.ts";
 import type { Fault, SimulationPlan } from "./simulation-plan.ts";
 
 const PAUSE_MEAN_US = 400_000;
 const CUT_MEAN_US = 400_000;
+const OVER_LIMIT = 5;
 
 /** Breaks what only streams of bytes have: connections, and the clients' processes and ways. */
 export class StreamInjector {
@@ -15,6 +20,7 @@ export class StreamInjector {
   readonly #random: SeededRandom;
   readonly #gapMeanUs: number;
   readonly #acts: readonly (() => void)[];
+  readonly #strangers = new Set<ByteStream>();
   #isActive = true;
 
   constructor(
@@ -32,6 +38,7 @@ export class StreamInjector {
       ["streamReset", () => streams.breakOne()],
       ["halfOpen", () => streams.deaden()],
       ["clientPause", () => this.#pause(random.pick(clients))],
+      ["strangers", () => this.#crowd(random.pick(cluster.nodes))],
       ["clientCut", () => this.#cut(random.pick(clients))],
     ];
     this.#acts = acts.filter(([fault]) => plan.faults.has(fault)).map(([, act]) => act);
@@ -45,9 +52,10 @@ export class StreamInjector {
     });
   }
 
-  /** Clients run again; connections that are half open stay so. */
+  /** Clients run again, and strangers leave; connections that are half open stay so. */
   stop(): void {
     this.#isActive = false;
+    for (const stream of this.#strangers) stream.destroy();
     for (const { process } of this.#clients) process.resume();
   }
 
@@ -66,6 +74,22 @@ export class StreamInjector {
       this.#cluster.trace.record("resume", name, 0);
       process.resume();
     });
+  }
+
+  /** More sockets than a node takes, none of which says hello. */
+  #crowd({ id }: SimNode): void {
+    const { scheduler, coverage, trace } = this.#cluster;
+    trace.record("crowd", id, 0);
+    const process = new SimProcess(scheduler, 1, () => undefined);
+    for (let count = 0; count < SIM_CONNECTIONS_MAX + OVER_LIMIT; count++) {
+      const stream = this.#streams.connect("crowd", process, { host: id, port: SIM_PORT });
+      // Nothing is said to them but that there are too many.
+      stream.on("data", () => {
+        coverage.add("connectionsOverLimit");
+      });
+      stream.once("close", () => this.#strangers.delete(stream));
+      this.#strangers.add(stream);
+    }
   }
 
   /** A client does not reach some of the nodes, or is not reached by them, or both. */

@@ -23,6 +23,11 @@ export class LineFaults {
     return this.#rules;
   }
 
+  /** Whether every message passes at once, as it always does outside of trials. */
+  get areNone(): boolean {
+    return this.#rules.length === 0;
+  }
+
   /** These instead of all before them. */
   set(rules: readonly LinkFault[]): void {
     this.#rules = rules;

@@ -128,7 +128,8 @@ export class TcpTransport implements Transport {
   }
 
   send(to: NodeId, message: RaftMessage): void {
-    this.#faults.apply(to, "to", () => this.#peers.get(to)?.send(message));
+    if (this.#faults.areNone) this.#peers.get(to)?.send(message);
+    else this.#faults.apply(to, "to", () => this.#peers.get(to)?.send(message));
   }
 
   /** Queued up to a bound beside the other messages; beyond it, dropped. */
@@ -253,12 +254,15 @@ export class TcpTransport implements Transport {
       );
       return;
     }
-    this.#faults.apply(id, "from", () => {
-      if (this.#closed) return;
-      this.#lastContactMs.set(id, this.#options.clock.nowMs());
-      handlers.onMessage(id, message);
-      this.#scheduleBatchEnd();
-    });
+    if (this.#faults.areNone) this.#handOver(id, message, handlers);
+    else this.#faults.apply(id, "from", () => this.#handOver(id, message, handlers));
+  }
+
+  #handOver(id: NodeId, message: RaftMessage, handlers: TransportHandlers): void {
+    if (this.#closed) return;
+    this.#lastContactMs.set(id, this.#options.clock.nowMs());
+    handlers.onMessage(id, message);
+    this.#scheduleBatchEnd();
   }
 
   #scheduleBatchEnd(): void {

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 
 /** The long form runs every test with this many seeds. */
-const LONG_SEEDS = 25;
+const LONG_SEEDS = 10;
 
 /** A test of the course, under its name; it runs once, or with many seeds in the long form. */
 export function mitTest(title: string, run: (seed: string) => Promise<void>): void {

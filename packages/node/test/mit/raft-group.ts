@@ -3,8 +3,10 @@ import type { LogIndex, Term } from "@quorate/wire";
 import { configurationOf } from "@quorate/wire";
 import { SeededRandom } from "@quorate/node/testing";
 import { decodeCommand, encodeCommand } from "../../src/kv/command-codec.ts";
+import type { KvResult } from "../../src/kv/kv-result.ts";
 import { KvStateMachine } from "../../src/kv/kv-state-machine.ts";
 import { RAFT_DEFAULTS } from "../../src/raft/index.ts";
+import type { ProposalOutcome } from "../../src/server/driver-outcomes.ts";
 import { SimCluster } from "../../src/testing/sim-cluster.ts";
 import type { NetworkFaults } from "../../src/testing/sim-network.ts";
 import { CALM_NETWORK } from "../../src/testing/sim-network.ts";
@@ -51,6 +53,8 @@ function planOf(servers: number, random: SeededRandom, snapshotLogBytes: number)
     // The log behind a snapshot is a window for slow followers: small, where logs are measured.
     raft: { ...RAFT_DEFAULTS, trailingEntries: 5 },
     network: CALM_NETWORK,
+    // As in the course each message is lost or late by itself.
+    streams: null,
     disk: { ...calm.disk, syncMeanUs: 300 },
     snapshots: { ...calm.snapshots, logBytes: snapshotLogBytes, sendBytesPerSecond: 10_000_000 },
     changeGapMeanUs: null,
@@ -211,17 +215,26 @@ export class RaftGroup {
   submit(server: number, command: string): { index: LogIndex; term: Term } | null {
     const node = this.node(server);
     if (node.view()?.role !== "leader") return null;
-    // Sent anew it is another command: without a session nothing may be in the log twice.
-    this.#submitted += 1;
-    const value = Buffer.from(`${command}#${this.#submitted}`);
-    const data = encodeCommand({ kind: "put", key: Buffer.from("x"), value });
     const before = node.view()?.lastLogIndex ?? 0;
-    node.propose(data, () => undefined);
+    this.propose(server, command, () => undefined);
     const { lastLogIndex: index, currentTerm: term } = node.view() ?? {
       lastLogIndex: before,
       currentTerm: 0,
     };
     return index > before ? { index, term } : null;
+  }
+
+  /** Gives a command to one server, which says what came of it, unless it crashes. */
+  propose(
+    server: number,
+    command: string,
+    answer: (outcome: ProposalOutcome<KvResult>) => void,
+  ): void {
+    // Sent anew it is another command: without a session nothing may be in the log twice.
+    this.#submitted += 1;
+    const value = Buffer.from(`${command}#${this.#submitted}`);
+    const data = encodeCommand({ kind: "put", key: Buffer.from("x"), value });
+    this.node(server).propose(data, answer);
   }
 
   /** Gives a command to every server; those that took it, believing that they lead. */

@@ -44,6 +44,9 @@ test("Commit: a single voter commits only after its own sync (Raft §5.3)", () =
   server.persistAll();
   const output = server.step((core) => core.propose(command("x")));
   assert.deepEqual(output.committedEntries, []);
+  // One that comes while the disk is at the first waits for a sync of its own.
+  server.step((core) => core.propose(command("y")));
+  assert.equal(server.persist().output.committedEntries.length, 1);
   assert.equal(server.persist().output.committedEntries.length, 1);
 });
 

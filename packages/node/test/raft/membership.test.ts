@@ -10,6 +10,7 @@ import {
   command,
   configurationEntry,
   entry,
+  installReply,
   leadJoint,
   noop,
   preVote,
@@ -364,6 +365,21 @@ test("Removed follower: is told that it is out, then forgotten; it campaigns no 
   all.tick(4 * TICKS.electionTicks);
   assert.equal(all.view("n3").role, "follower");
   assert.equal(all.view("n1").currentTerm, all.view("n3").currentTerm);
+});
+
+test("Removed follower: its answer of a later term deposes nobody; a leader's request does (§6)", () => {
+  const server = new ServerUnderTest().lead();
+  server.change({ voters: ["n1", "n2"] });
+  server.persistAll();
+  server.stored("n2");
+  const { currentTerm, lastLogIndex } = server.core.view();
+  server.receive("n3", appendReply({ term: currentTerm + 8, success: false, prevLogIndex: 1 }));
+  server.receive("n3", installReply({ term: currentTerm + 8, lastIncludedIndex: lastLogIndex }));
+  assert.equal(server.core.view().role, "leader");
+  assert.equal(server.core.view().currentTerm, currentTerm);
+  // Its removal may be undone, and it may lead: then it is heard.
+  server.receive("n3", appendEntries({ term: currentTerm + 8, leaderId: "n3" }));
+  assert.equal(server.core.view().leaderId, "n3");
 });
 
 test("Removed follower: one that is down is forgotten after a while", () => {

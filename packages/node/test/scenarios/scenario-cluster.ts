@@ -163,6 +163,16 @@ export class ScenarioCluster implements ServerObserver {
     this.#blocked.add(`${from}>${to}`);
   }
 
+  /** Cuts some servers off from all others, both ways. */
+  isolate(...ids: readonly NodeId[]): void {
+    for (const id of ids) {
+      for (const other of this.ids.filter((one) => !ids.includes(one))) {
+        this.block(this.server(id).id, other);
+        this.block(other, id);
+      }
+    }
+  }
+
   heal(): void {
     this.#blocked.clear();
   }

@@ -75,12 +75,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     }
   },
   isolate: (cluster, line) => {
-    for (const id of line.words) {
-      for (const other of cluster.ids.filter((one) => !line.words.includes(one))) {
-        cluster.block(cluster.server(id).id, other);
-        cluster.block(other, id);
-      }
-    }
+    cluster.isolate(...line.words);
   },
   heal: (cluster) => {
     cluster.heal();

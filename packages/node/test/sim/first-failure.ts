@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Invariant, NodeParts, SimulationFailure } from "@quorate/node/testing";
 import { SeededRandom, simulate } from "@quorate/node/testing";
-import type { SimulationPlan } from "../../src/testing/simulation-plan.ts";
+import type { Fabric, SimulationPlan } from "../../src/testing/simulation-plan.ts";
 import { drawPlan } from "../../src/testing/simulation-plan.ts";
 
 /** A bug must show itself within so many seeds. */
@@ -11,12 +11,15 @@ const SEEDS = 100;
 export async function firstFailure(
   parts: NodeParts,
   isOfUse: (plan: SimulationPlan) => boolean = () => true,
+  fabric?: Fabric,
 ): Promise<SimulationFailure> {
+  const overrides = fabric === undefined ? {} : { fabric };
   let tried = 0;
   for (let seed = 1; tried < SEEDS; seed++) {
-    if (!isOfUse(drawPlan(new SeededRandom(`seed ${seed}`).fork("plan")))) continue;
+    const plan = drawPlan(new SeededRandom(`seed ${seed}`).fork("plan"), [], fabric);
+    if (!isOfUse(plan)) continue;
     tried++;
-    const { failure } = await simulate(seed, { parts });
+    const { failure } = await simulate(seed, { parts, overrides });
     if (failure !== null) return failure;
   }
   return assert.fail(`the bug went unnoticed through ${SEEDS} seeds`);

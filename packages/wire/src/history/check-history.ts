@@ -2,6 +2,7 @@ import { CheckBudget } from "./check-budget.ts";
 import type { CompiledHistory, Partition } from "./compile-history.ts";
 import { compileHistory } from "./compile-history.ts";
 import { searchInTurns } from "./contest.ts";
+import { describeOperation } from "./describe-operation.ts";
 import type { History } from "./operation.ts";
 import { smallestWindow } from "./smallest-window.ts";
 import { findPositionAgainstTime, findRevisionAgainstTime } from "./time-order.ts";
@@ -9,7 +10,7 @@ import type { CheckOptions, Tier, Unknown, UnknownWhy, Verdict, Violation } from
 import { violationOf, windowViolation } from "./violations.ts";
 import { findDirtyStart, findPhantom, findVoid } from "./void-history.ts";
 import { findWatchFault } from "./watch-streams.ts";
-import { isWitnessed, logPosition, revisionPosition } from "./witness.ts";
+import { checkWitness, logPosition, revisionPosition } from "./witness.ts";
 import { checkZones } from "./zones.ts";
 
 /** Cheapest first. */
@@ -37,6 +38,8 @@ class Check {
   readonly #compiled: CompiledHistory;
   readonly #budget: CheckBudget;
   readonly #decidedBy: Partial<Record<Tier, number>> = {};
+  /** Where the order of positions ceased to make sense, by the first row of the partition. */
+  readonly #suspects = new Map<number, number>();
 
   constructor(history: History, compiled: CompiledHistory, options: CheckOptions) {
     this.#history = history;
@@ -86,25 +89,29 @@ class Check {
   #decideCheaply(partition: Partition, usePositions: boolean): Violation | "order" | null {
     const compiled = this.#compiled;
     const { table } = compiled;
-    const isShown =
-      (usePositions && isWitnessed(compiled, partition, logPosition(table))) ||
-      isWitnessed(compiled, partition, revisionPosition(table));
-    if (isShown) {
-      this.#count("witness", 1);
-      this.#budget.decided();
-      return "order";
+    let suspect = -1;
+    for (const positionOf of [logPosition(table), revisionPosition(table)].slice(
+      usePositions ? 0 : 1,
+    )) {
+      const witness = checkWitness(compiled, partition, positionOf);
+      if (witness.kind === "order") return this.#decided("witness");
+      if (witness.kind === "none" && suspect === -1) suspect = witness.suspect;
     }
     const zones = checkZones(compiled, partition);
-    if (zones.kind === "order") {
-      this.#count("zones", 1);
-      this.#budget.decided();
-      return "order";
+    if (zones.kind === "order") return this.#decided("zones");
+    if (zones.kind === "none") {
+      const window = smallestWindow(compiled, partition, { rows: zones.rows });
+      if (window !== null) return windowViolation(compiled, partition, window, "zones");
     }
-    if (zones.kind === "notApplicable") return null;
-    const { rows } = zones;
-    const window = smallestWindow(compiled, partition, { rows });
-    if (window !== null) return windowViolation(compiled, partition, window, "zones");
-    return null;
+    if (suspect !== -1) this.#suspects.set(partition.firstRow, suspect);
+    const window = suspect === -1 ? null : smallestWindow(compiled, partition, { suspect });
+    return window === null ? null : windowViolation(compiled, partition, window, "witness");
+  }
+
+  #decided(tier: Tier): "order" {
+    this.#count(tier, 1);
+    this.#budget.decided();
+    return "order";
   }
 
   #checkWatches(): Violation | null {
@@ -142,12 +149,26 @@ class Check {
       memory: "the searches would need more memory than they may take",
       unconfirmed: "a contradiction was found that the exact search did not confirm in time",
     };
+    const groups = `${undecided.length} of ${counts.partitions} groups of keys`;
     return {
       kind: "unknown",
       why,
-      explanation: `${undecided.length} of ${counts.partitions} groups of keys are undecided: ${reasons[why]}.`,
+      explanation: `${groups} are undecided: ${reasons[why]}.${this.#tellSuspect(undecided)}`,
       keys: cells.slice(0, KEYS_TOLD_MAX),
       counts,
     };
+  }
+
+  /** What is worth a look where nothing was proven. */
+  #tellSuspect(undecided: readonly Partition[]): string {
+    const { operations, table } = this.#compiled;
+    for (const { firstRow } of undecided) {
+      const suspect = this.#suspects.get(firstRow);
+      const operation = operations[table.source[suspect ?? -1] ?? -1];
+      if (operation === undefined) continue;
+      const what = `${operation.client}'s "${describeOperation(operation)}" at ${operation.call}`;
+      return ` The order that the positions tell makes no sense from ${what} on.`;
+    }
+    return "";
   }
 }

@@ -7,8 +7,8 @@ const KEYS_SHOWN = 5;
 const TIER_NAMES: Readonly<Record<Tier, string>> = {
   witness: "the log's own order",
   zones: "the lifetimes of its values",
-  search: "search",
-  justInTime: "search along the returns",
+  search: "the search for an order",
+  justInTime: "the search along the returns",
   watch: "the streams' revisions",
 };
 
@@ -61,8 +61,8 @@ function describeCounts(counts: HistoryCounts): string {
   const parts = [`${count(completed)} completed`];
   if (failed > 0) parts.push(`${count(failed)} failed`);
   if (indeterminate > 0) parts.push(`${count(indeterminate)} of unknown end`);
-  if (watches > 0) parts.push(`${count(watches)} watch streams`);
-  return `${count(operations)} operations on ${count(keys)} keys (${parts.join(", ")})`;
+  if (watches > 0) parts.push(plural(watches, "watch stream"));
+  return `${plural(operations, "operation")} on ${plural(keys, "key")} (${parts.join(", ")})`;
 }
 
 function describeTiers(decidedBy: Readonly<Partial<Record<Tier, number>>>): string {
@@ -70,10 +70,15 @@ function describeTiers(decidedBy: Readonly<Partial<Record<Tier, number>>>): stri
   const parts = tiers.flatMap((tier) => {
     const groups = decidedBy[tier] ?? 0;
     if (groups === 0) return [];
-    const noun = tier === "watch" ? "streams" : "groups of keys";
-    return [`${TIER_NAMES[tier]} (${count(groups)} ${noun})`];
+    const noun = tier === "watch" ? "stream" : "group of keys";
+    return [`${TIER_NAMES[tier]} (${plural(groups, noun)})`];
   });
   return parts.length === 0 ? "nothing: no key was touched" : parts.join(", ");
+}
+
+function plural(number: number, noun: string): string {
+  if (number === 1) return `1 ${noun}`;
+  return `${count(number)} ${noun === "group of keys" ? "groups of keys" : `${noun}s`}`;
 }
 
 /** With a comma every three digits, wherever it runs. */

@@ -2,7 +2,7 @@ import { ExactMemo, HashMemo, MEMO_SLOTS_MAX } from "./memo.ts";
 import type { PlacementProblem } from "./placement-problem.ts";
 import { ValueDemand } from "./placement-problem.ts";
 import { NO_ROOM, NO_STATE, StateSpace } from "./state-space.ts";
-import { TERM_EFFECT } from "./terms.ts";
+import { ANYTHING, TERM_EFFECT } from "./terms.ts";
 
 /** `more`: the steps that were allowed are used up. `noRoom`: the search cannot go on. */
 export type SearchOutcome = "order" | "none" | "more" | "noRoom";
@@ -135,16 +135,43 @@ export class OrderSearch {
   }
 
   #stepTo(place: number): number {
-    const { rows, required, after, twin } = this.problem;
-    if (required[place] === 0) {
-      const first = after[place] ?? -1;
-      const other = twin[place] ?? -1;
-      if (first !== -1 && this.#isPlaced[first] === 0) return NO_STATE;
-      if (other !== -1 && this.#isPlaced[other] === 1) return NO_STATE;
-    }
+    const { rows, required } = this.problem;
+    if (required[place] === 0 && !this.#mayTake(place)) return NO_STATE;
     const state = this.states.step(this.#state, rows[place] ?? 0);
     // What need not be placed and changes nothing can as well be left out.
     return state === this.#state && required[place] === 0 ? NO_STATE : state;
+  }
+
+  /** Whether a row that need not be placed is worth it. */
+  #mayTake(place: number): boolean {
+    const { rows, after, twin, startsAnywhere } = this.problem;
+    if (startsAnywhere && this.#isOnAnything(rows[place] ?? 0)) return false;
+    const first = after[place] ?? -1;
+    const other = twin[place] ?? -1;
+    if (first !== -1 && this.#isPlaced[first] === 0) return false;
+    if (other !== -1 && this.#isPlaced[other] === 1) return false;
+    return !this.#isSpareOnSpare(place);
+  }
+
+  /** What nobody sees need not be ended by what nobody sees, if no more is known of it. */
+  #isSpareOnSpare(place: number): boolean {
+    const { rows, table, partition, isSpare, isSeen } = this.problem;
+    if (isSpare[place] === 0) return false;
+    const cell = table.termCell[table.firstTerm[rows[place] ?? 0] ?? 0] ?? 0;
+    const held = this.states.valueAt(this.#state, cell);
+    if (held < 0 || isSeen[held - partition.firstValue] === 1) return false;
+    return this.states.revisionAt(this.#state, cell) < 0;
+  }
+
+  /** Whether a row would only narrow down what may be anything: that helps no other row. */
+  #isOnAnything(row: number): boolean {
+    const { table } = this.problem;
+    const end = table.firstTerm[row + 1] ?? 0;
+    for (let term = table.firstTerm[row] ?? 0; term < end; term++) {
+      const held = this.states.valueAt(this.#state, table.termCell[term] ?? 0);
+      if (table.termKind[term] === TERM_EFFECT && held !== ANYTHING) return false;
+    }
+    return true;
   }
 
   #tryPlace(place: number, state: number): boolean {

@@ -1,7 +1,7 @@
 import { isLeftOut } from "./bound-indeterminate.ts";
 import type { CompiledHistory, Partition } from "./compile-history.ts";
 import type { OperationTable } from "./terms.ts";
-import { ABSENT, aboveRevision, ANYTHING, TERM_EFFECT, TERM_GUARD } from "./terms.ts";
+import { ABSENT, aboveRevision, ANYTHING, NO_REVISION, TERM_EFFECT, TERM_GUARD } from "./terms.ts";
 
 /** Rows that need an order, or a part of them, and the state that the order begins with. */
 export interface PlacementProblem {
@@ -14,8 +14,12 @@ export interface PlacementProblem {
   readonly required: Uint8Array;
   /** Place whose row must not be placed as well; -1: none. */
   readonly twin: Int32Array;
-  /** Place of a row with the same effect that is to be taken first; -1: none. */
+  /** Place of a row that is as good and is to be taken first; -1: none. */
   readonly after: Int32Array;
+  /** 1: it does nothing but end what was there: nobody sees what it writes. */
+  readonly isSpare: Uint8Array;
+  /** By value of the partition: 1 where what some row sees or asks for depends on it. */
+  readonly isSeen: Uint8Array;
   /**
    * Calls and returns in the order of time, calls first where they coincide: `place` for a call,
    * `~place` for a return. Only required rows return.
@@ -54,6 +58,7 @@ export function problemOf(
   const { table } = compiled;
   const rows = Int32Array.from(chosen, ({ row }) => row);
   const required = Uint8Array.from(chosen, (choice) => (choice.required ? 1 : 0));
+  const isSeen = seenValues(table, partition, rows);
   return {
     compiled,
     table,
@@ -61,7 +66,8 @@ export function problemOf(
     rows,
     required,
     twin: twinsOf(table, rows),
-    after: chainOf(table, rows, required),
+    ...chainOf(table, { rows, required }, isSeen, partition.firstValue),
+    isSeen,
     events: eventsOf(table, rows, required),
     startsAnywhere,
   };
@@ -99,19 +105,50 @@ function twinsOf(table: OperationTable, rows: Int32Array): Int32Array {
   return twins;
 }
 
-/** Unconditional rows that need not be placed and write the same are taken in their order. */
-function chainOf(table: OperationTable, rows: Int32Array, required: Uint8Array): Int32Array {
+/**
+ * Rows that need not be placed, ask for nothing and are as good as each other are taken in their
+ * order: those that write the same, and those that write what no row sees, for all that they do is
+ * to end what was there.
+ */
+function chainOf(
+  table: OperationTable,
+  { rows, required }: { readonly rows: Int32Array; readonly required: Uint8Array },
+  isSeen: Uint8Array,
+  firstValue: number,
+): { readonly after: Int32Array; readonly isSpare: Uint8Array } {
   const after = new Int32Array(rows.length).fill(-1);
+  const isSpare = new Uint8Array(rows.length);
   const last = new Map<string, number>();
   rows.forEach((row, place) => {
     const term = table.firstTerm[row] ?? 0;
     const isSingle = (table.firstTerm[row + 1] ?? 0) === term + 1;
     if (required[place] === 1 || !isSingle || table.termKind[term] !== TERM_EFFECT) return;
-    const effect = `${table.termCell[term]} ${table.termValue[term]} ${table.termRevision[term]}`;
+    const value = table.termValue[term] ?? ABSENT;
+    const isUnseen = value >= 0 && isSeen[value - firstValue] === 0;
+    if (isUnseen && table.termRevision[term] === NO_REVISION) isSpare[place] = 1;
+    const what = isSpare[place] === 1 ? "spare" : `${value} ${table.termRevision[term]}`;
+    const effect = `${table.termCell[term]} ${what}`;
     after[place] = last.get(effect) ?? -1;
     last.set(effect, place);
   });
-  return after;
+  return { after, isSpare };
+}
+
+/** By value of the partition: 1 where what some row sees or asks for depends on it. */
+function seenValues(
+  table: OperationTable,
+  { firstValue, endValue }: Partition,
+  rows: Int32Array,
+): Uint8Array {
+  const isSeen = new Uint8Array(endValue - firstValue);
+  for (const row of rows) {
+    const end = table.firstTerm[row + 1] ?? 0;
+    for (let term = table.firstTerm[row] ?? 0; term < end; term++) {
+      const value = table.termValue[term] ?? ABSENT;
+      if (table.termKind[term] !== TERM_EFFECT && value >= 0) isSeen[value - firstValue] = 1;
+    }
+  }
+  return isSeen;
 }
 
 function eventsOf(table: OperationTable, rows: Int32Array, required: Uint8Array): Int32Array {

@@ -24,6 +24,8 @@ interface CellState {
 
 /** Goes through an order, and finds a place in it for the rows whose place nobody told. */
 export class Replay {
+  /** The row at which an order that is none was given up. */
+  stuckAt = -1;
   readonly #table: OperationTable;
   readonly #base: number;
   readonly #state: CellState;
@@ -69,6 +71,7 @@ export class Replay {
     const { placed, reads, writes } = this.#rows;
     for (let at = 0; at < placed.length; at++) {
       const row = placed[at] ?? 0;
+      this.stuckAt = row;
       if (!this.#placeReads(at, table.call[row] ?? 0)) return false;
       if (!this.#place(row, at)) return false;
     }

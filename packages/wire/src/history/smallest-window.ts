@@ -23,6 +23,17 @@ const STEPS_A_QUESTION = 200_000;
 const STEPS_FIRST_QUESTION = 20_000_000;
 const STEPS_OF_ALL = 30_000_000;
 const QUESTIONS_MAX = 2_000;
+/** How far back from a suspect a contradiction is looked for. */
+const SUSPECT_ROWS_MAX = 4_096;
+
+/**
+ * Where a contradiction is: the time that everything before has an order until, rows that have
+ * none, or a row near which there may be a contradiction, or not.
+ */
+export type WindowHint =
+  | { readonly furthest: number }
+  | { readonly rows: readonly number[] }
+  | { readonly suspect: number };
 
 /**
  * Shrinks rows of a partition that have no order to few that have none, by questions that are all
@@ -34,7 +45,7 @@ const QUESTIONS_MAX = 2_000;
 export function smallestWindow(
   compiled: CompiledHistory,
   partition: Partition,
-  hint: { readonly furthest: number } | { readonly rows: readonly number[] },
+  hint: WindowHint,
 ): Window | null {
   return new Shrinking(compiled, partition).run(hint);
 }
@@ -51,10 +62,22 @@ class Shrinking {
     this.#partition = partition;
   }
 
-  run(hint: { readonly furthest: number } | { readonly rows: readonly number[] }): Window | null {
-    const found = "rows" in hint ? this.#fromRows(hint.rows) : this.#fromPrefix(hint.furthest);
+  run(hint: WindowHint): Window | null {
+    const found = this.#find(hint);
     if (found === null) return null;
     return this.#finish(this.#dropOneByOne(this.#dropHalves(found)));
+  }
+
+  #find(hint: WindowHint): readonly ChosenRow[] | null {
+    if ("rows" in hint) return this.#fromRows(hint.rows);
+    return "suspect" in hint ? this.#around(hint.suspect) : this.#fromPrefix(hint.furthest);
+  }
+
+  /** The rows shortly before a row ended, whatever was before them. */
+  #around(suspect: number): readonly ChosenRow[] | null {
+    const prefix = this.#rowsUntil(this.#compiled.table.end[suspect] ?? 0);
+    const shortest = this.#shortestEnd(prefix, SUSPECT_ROWS_MAX);
+    return shortest === prefix ? null : shortest;
   }
 
   /** The rows as they are: what else there was may be placed or not. */
@@ -123,8 +146,8 @@ class Shrinking {
   }
 
   /** Leaves out what ended long before, if the rest has no order whatever the keys held. */
-  #shortestEnd(prefix: readonly ChosenRow[]): readonly ChosenRow[] {
-    for (let count = 2; count < prefix.length; count *= 2) {
+  #shortestEnd(prefix: readonly ChosenRow[], rowsMax = Infinity): readonly ChosenRow[] {
+    for (let count = 2; count < Math.min(prefix.length, rowsMax); count *= 2) {
       const from = this.#compiled.table.call[prefix.at(-count)?.row ?? 0] ?? 0;
       const suffix = this.#rowsFrom(prefix, from);
       if (!this.#hasNoOrder(suffix, true)) continue;

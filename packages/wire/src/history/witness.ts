@@ -8,16 +8,24 @@ import { NO_REVISION } from "./terms.ts";
 export type PositionOf = (row: number) => number;
 
 /**
- * Whether the order that positions tell, a write before the reads of its state, is one that
- * respects real time and explains every answer. True is a proof: the order was exhibited. False
- * is none of the opposite. Rows without a position find their place where they can: reads in the
+ * `order`: a proof, for the order was exhibited. `none`: no proof of the opposite; `suspect` is the
+ * row at which the order ceased to make sense. `untold`: too few positions to say anything.
+ */
+export type WitnessOutcome =
+  | { readonly kind: "order" }
+  | { readonly kind: "none"; readonly suspect: number }
+  | { readonly kind: "untold" };
+
+/**
+ * Replays the order that positions tell, a write before the reads of its state, and says whether
+ * it respects real time and explains every answer. Rows without a position find their place where they can: reads in the
  * first gap that suits them, writes right before a row that makes no sense without them.
  */
-export function isWitnessed(
+export function checkWitness(
   compiled: CompiledHistory,
   partition: Partition,
   positionOf: PositionOf,
-): boolean {
+): WitnessOutcome {
   const { table } = compiled;
   const placed: number[] = [];
   const reads: number[] = [];
@@ -29,9 +37,10 @@ export function isWitnessed(
     else writes.push(row);
   }
   // Without the positions of most writes it would be a blind guess.
-  if (writes.length > placed.length) return false;
+  if (writes.length > placed.length) return { kind: "untold" };
   const order = orderByPosition(table, placed, positionOf);
-  return new Replay(compiled, partition, { placed: order, reads, writes }).run();
+  const replay = new Replay(compiled, partition, { placed: order, reads, writes });
+  return replay.run() ? { kind: "order" } : { kind: "none", suspect: replay.stuckAt };
 }
 
 /** Rows by position, then writes before reads, then by call: the order that positions tell. */

@@ -131,6 +131,7 @@ export class FramedSocket {
   }
 
   #decide(error: ConnectionError | null): void {
+    if (error?.kind === "protocol") this.#stack.onViolation?.(error);
     if (this.#error === undefined) this.#error = error;
     this.#state = "ending";
   }

@@ -92,4 +92,6 @@ export interface NetworkStack {
   after(delayMs: number, fn: () => void): StackTimer;
   /** Calls `fn` once, after what the sockets have ready now has been read. */
   soon(fn: () => void): StackTimer;
+  /** A connection is given up for what the other side sent: no correct program sends that. */
+  onViolation?(error: Error): void;
 }

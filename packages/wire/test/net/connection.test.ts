@@ -4,6 +4,7 @@ import { test } from "node:test";
 
 import type { PutRequest, WireMessage } from "@quorate/wire";
 import { encodeFrame } from "@quorate/wire";
+import { systemStack } from "@quorate/wire/net";
 import { connectTo, helloFrom, host, rawServer, rawSocket } from "./peers.ts";
 
 function put(requestId: number, valueBytes = 1): PutRequest {
@@ -196,6 +197,22 @@ test("Connection: a second hello breaks the protocol", async (t) => {
   connection.send(helloFrom("again"));
   assert.equal((await server.first().recorder.closed)?.kind, "protocol");
   assert.equal((await recorder.closed)?.kind, "closed");
+});
+
+test("NetworkStack: hears of what breaks the protocol, and of nothing else", async (t) => {
+  const heard: Error[] = [];
+  const stack = { ...systemStack, onViolation: (error: Error): void => void heard.push(error) };
+  const server = await host(t, { stack });
+  const first = await connectTo(t, server.address);
+  first.connection.close();
+  await server.first().recorder.closed;
+  assert.deepEqual(heard, []);
+  const { connection } = await connectTo(t, server.address);
+  const accepted = server.accepted[1];
+  assert.ok(accepted !== undefined);
+  connection.send(helloFrom("again"));
+  const closed = await accepted.recorder.closed;
+  assert.deepEqual(heard, [closed]);
 });
 
 test("Connection: rubbish after the hello closes it as a fault of the other side", async (t) => {

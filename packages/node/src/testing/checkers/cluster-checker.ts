@@ -21,6 +21,7 @@ import { LogMatching } from "./log-matching.ts";
 import { LogMirror } from "./log-mirror.ts";
 import { checkOwnVote, checkPromise } from "./promises.ts";
 import { checkReplicationBelief } from "./replication-belief.ts";
+import { checkNoProposals, checkTarget } from "./transfers.ts";
 import { checkViewProgress } from "./view-progress.ts";
 import { VoteLedger } from "./vote-ledger.ts";
 
@@ -128,11 +129,18 @@ export class ClusterChecker {
     const disk = this.#disks.get(node);
     if (disk !== undefined) checkPromise(node, to, message, disk);
     if (this.#bounds !== null) checkMessage(node, message, this.#bounds);
+    if (message.type === "TimeoutNow") this.#checkTarget(node, to);
     if (message.type === "AppendEntries") this.#elections.leaderSeen(message.term, node);
     if (message.type === "RequestVote") this.#votes.voteGranted(message.term, node, node);
     if (message.type === "RequestVoteReply" && message.voteGranted) {
       this.#votes.voteGranted(message.term, node, to);
     }
+  }
+
+  #checkTarget(node: NodeId, to: NodeId): void {
+    const view = this.#lives.get(node)?.core.view();
+    const lastIndex = this.#disks.get(to)?.lastIndex;
+    if (view !== undefined && lastIndex !== undefined) checkTarget(node, view, to, lastIndex);
   }
 
   becameDurable(node: NodeId, before: HardState, disk: SimDisk): void {
@@ -219,6 +227,7 @@ export class ClusterChecker {
       this.#coverage.add("configurationsRolledBack");
     }
     if (view.role !== before.role && view.votesGranted !== null) {
+      requireInvariant(!view.isStalled, "No Disruption", () => `${node} campaigns, its disk hangs`);
       checkCampaign(
         node,
         view.configuration,
@@ -293,6 +302,7 @@ export class ClusterChecker {
       const disk = this.#disks.get(node);
       if (disk !== undefined) checkOwnVote(node, view.currentTerm, disk);
     }
+    checkNoProposals(node, before, view, (index) => mirror.entryAt(index));
     if (this.#bounds !== null) {
       checkWindows(node, view, this.#bounds);
       if (view.lastLogIndex > before.lastLogIndex) {

@@ -1,0 +1,36 @@
+import type { LogEntry, LogIndex, NodeId } from "@quorate/wire";
+import type { RaftView } from "../../raft/index.ts";
+import { requireInvariant } from "../invariant-violation.ts";
+
+/**
+ * Who is asked to take over has the whole log of its leader on its disk (Diss. §3.10), or the
+ * cluster would lose a leader for one that cannot be elected. `lastIndex`: of the target's disk.
+ */
+export function checkTarget(leader: NodeId, view: RaftView, to: NodeId, lastIndex: LogIndex): void {
+  // A leader that was removed asks the best that there is.
+  if (view.transferTarget !== to) return;
+  requireInvariant(
+    lastIndex >= view.lastLogIndex,
+    "Leadership Transfer",
+    () =>
+      `${leader} asks ${to} to take over, which has ${lastIndex} of ${view.lastLogIndex} entries`,
+  );
+}
+
+/** While it hands over, a leader takes no commands: the target would never catch up (Diss. §3.10). */
+export function checkNoProposals(
+  leader: NodeId,
+  before: RaftView,
+  after: RaftView,
+  entryAt: (index: LogIndex) => LogEntry | null,
+): void {
+  if (before.transferTarget === null || after.transferTarget !== before.transferTarget) return;
+  if (after.currentTerm !== before.currentTerm) return;
+  for (let index = before.lastLogIndex + 1; index <= after.lastLogIndex; index++) {
+    requireInvariant(
+      entryAt(index)?.kind !== "command",
+      "Leadership Transfer",
+      () => `${leader} took command ${index} while it hands over to ${before.transferTarget ?? ""}`,
+    );
+  }
+}
