@@ -59,7 +59,8 @@ test("seeded bug: a received snapshot that nobody checks is caught where a crash
     {
       createSnapshots: (options) => new SimSnapshotStore({ ...options, isSound: () => true }),
     },
-    ({ faults, snapshots, changeGapMeanUs }) =>
+    ({ faults, snapshots, streams, changeGapMeanUs }) =>
+      streams === null &&
       faults.has("tornWrite") &&
       (faults.has("crash") || faults.has("powerCut")) &&
       snapshots.pieceMaxBytes <= 300 &&
