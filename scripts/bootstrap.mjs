@@ -22,7 +22,7 @@ const TSC = join(MODULES, "typescript", "bin", "tsc");
 const PROJECTS = ["packages/wire", "packages/node", "packages/cli"];
 
 const HELP = `Usage: npm start | npm test | npm run build | verify | fix [-- arguments]
-   or: npm run simulate | chaos | mutants [-- arguments]
+   or: npm run simulate | fuzz | chaos | mutants [-- arguments]
    or: node scripts/bootstrap.mjs <step> [arguments]
 
 Installs what is missing (pnpm and Node come from the npm registry), builds what changed, then:

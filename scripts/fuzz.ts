@@ -23,6 +23,7 @@ async function fuzz(given: Arguments): Promise<number> {
     isInterrupted = true;
     void session.end();
   });
+  if (!json) progress.print(`seed ${seed}`);
   progress.show(() => summaryLine(session, minutes * 60_000));
   try {
     await session.run(minutes * 60_000);

@@ -72,3 +72,30 @@ for (const args of [
     assert.throws(() => parseArguments(args), UsageError);
   });
 }
+
+test("fuzz: an input that never ends is named, and its thread is ended", async () => {
+  const found: string[] = [];
+  const session = new FuzzSession({
+    seed: "hang",
+    workers: 1,
+    targets: null,
+    targetsModule: new URL("./hanging-targets.ts", import.meta.url).href,
+    hangMs: 2000,
+    onFinding: ({ target, what, input }) => {
+      found.push(`${target} ${what}: ${Buffer.from(input).toString("hex")}`);
+    },
+  });
+  await session.run(120_000);
+  assert.deepEqual(found, ["hanging does not end within 2 s: 0701"]);
+});
+
+test("fuzz: Ctrl-C prints what was tried so far and exits 130", async () => {
+  const args = ["--conditions=@quorate/source", SCRIPT, "--workers", "1"];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const stdout = text(child.stdout);
+  await once(child.stderr, "data");
+  child.kill("SIGINT");
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.equal(code, 130);
+  assert.match(await stdout, /interrupted\n(?:nothing broke|\d+ findings)\n$/u);
+});

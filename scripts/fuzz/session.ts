@@ -5,9 +5,13 @@ import type { Finding } from "./target.ts";
 import { kindOf } from "./target.ts";
 import type { FuzzJob, FuzzReport } from "./worker.ts";
 
+/** See the worker: place of the target, length of the input, and how many there were. */
+const HEADER_WORDS = 3;
+
 /** An input that a thread does not come back from for so long never ends. */
-const HANG_MS = 30_000;
+const HANG_MS = 60_000;
 const LOOK_INTERVAL_MS = 1000;
+const TARGETS_MODULE = new URL("./targets/index.ts", import.meta.url).href;
 
 /** There is no target of that name. */
 export class UnknownTargetError extends Error {}
@@ -17,6 +21,10 @@ export interface SessionOptions {
   readonly workers: number;
   readonly targets: readonly string[] | null;
   readonly onFinding: (finding: Finding) => void;
+  /** Other targets than those of the command: a module with `makeTargets`. */
+  readonly targetsModule?: string;
+  /** Another patience than that of the command. */
+  readonly hangMs?: number;
 }
 
 /** Threads that fuzz, and what they have found so far. */
@@ -25,7 +33,7 @@ export class FuzzSession {
   readonly #threads: FuzzThread[] = [];
   readonly #findings: Finding[] = [];
   readonly #kinds = new Set<string>();
-  readonly #startMs = performance.now();
+  #startMs = performance.now();
   #endMs: number | null = null;
 
   constructor(options: SessionOptions) {
@@ -40,25 +48,32 @@ export class FuzzSession {
     return (this.#endMs ?? performance.now()) - this.#startMs;
   }
 
-  /** Fuzzes for so long, or until nothing is left to do; {@link end} ends it early. */
+  /** Fuzzes for so long from the moment it has its targets, or until nothing is left to do; {@link end} ends it early. */
   async run(limitMs: number): Promise<void> {
-    const { seed, workers, targets } = this.#options;
+    const { seed, workers, targets, targetsModule = TARGETS_MODULE, hangMs } = this.#options;
     const ends: Promise<void>[] = [];
     for (let number = 0; number < workers; number++) {
       const own = workers === 1 ? seed : `${seed}/${number}`;
-      const thread = new FuzzThread({ seed: own, targets, input: null }, (finding) => {
+      const job = { seed: own, targets, input: null, targetsModule };
+      const onFinding = (finding: Finding): void => {
         this.#add(finding);
-      });
+      };
+      const thread = new FuzzThread(job, onFinding, hangMs);
       this.#threads.push(thread);
       ends.push(thread.ended);
     }
-    const timer = setTimeout(() => {
-      void this.end();
-    }, limitMs);
+    let timer: NodeJS.Timeout | null = null;
+    void Promise.all(this.#threads.map(({ ready }) => ready)).then(() => {
+      if (this.#endMs !== null) return;
+      this.#startMs = performance.now();
+      timer = setTimeout(() => {
+        void this.end();
+      }, limitMs);
+    });
     try {
       await Promise.all(ends);
     } finally {
-      clearTimeout(timer);
+      if (timer !== null) clearTimeout(timer);
       await this.end();
     }
   }
@@ -104,7 +119,7 @@ export class FuzzSession {
 /** Tries one input again; resolves to what broke, or null. */
 export async function tryInput(target: string, input: Uint8Array): Promise<Finding | null> {
   let found: Finding | null = null;
-  const job = { seed: "replay", targets: [target], input };
+  const job = { seed: "replay", targets: [target], input, targetsModule: TARGETS_MODULE };
   const thread = new FuzzThread(job, (finding) => {
     found = finding;
   });
@@ -122,6 +137,8 @@ function unknownTarget(name: string, known: readonly string[]): UnknownTargetErr
 
 class FuzzThread {
   readonly ended: Promise<void>;
+  /** It has its targets, or never will. */
+  readonly ready: Promise<void>;
   figures: Readonly<Record<string, TargetFigures>> = {};
   readonly #worker: Worker;
   readonly #seed: string;
@@ -130,24 +147,31 @@ class FuzzThread {
   readonly #onFinding: (finding: Finding) => void;
   readonly #watch: NodeJS.Timeout;
   #names: readonly string[] = [];
-  #heardMs = performance.now();
+  #seenCount = 0;
+  #seenMs = performance.now();
 
-  constructor(job: Omit<FuzzJob, "current">, onFinding: (finding: Finding) => void) {
-    const current = new SharedArrayBuffer(8 + INPUT_MAX_BYTES);
-    this.#header = new Uint32Array(current, 0, 2);
-    this.#bytes = new Uint8Array(current, 8);
+  constructor(
+    job: Omit<FuzzJob, "current">,
+    onFinding: (finding: Finding) => void,
+    hangMs: number = HANG_MS,
+  ) {
+    const current = new SharedArrayBuffer(4 * HEADER_WORDS + INPUT_MAX_BYTES);
+    this.#header = new Uint32Array(current, 0, HEADER_WORDS);
+    this.#bytes = new Uint8Array(current, 4 * HEADER_WORDS);
     this.#seed = job.seed;
     this.#onFinding = onFinding;
     const workerData: FuzzJob = { ...job, current };
     this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ended = promise;
+    const { promise: ready, resolve: setReady } = Promise.withResolvers<void>();
+    this.ready = ready;
     this.#worker.on("message", (report: FuzzReport) => {
-      this.#heardMs = performance.now();
       if (report.kind === "targets") {
         this.#names = report.names;
         const unknown = job.targets?.find((name) => !report.names.includes(name));
         if (unknown !== undefined) reject(unknownTarget(unknown, report.names));
+        setReady();
       }
       if (report.kind === "finding") onFinding(report.finding);
       else if (report.kind === "figures") this.figures = report.figures;
@@ -160,10 +184,11 @@ class FuzzThread {
       else this.#blame(`ends the thread: ${message}`, stack);
     });
     this.#worker.on("exit", () => {
+      setReady();
       resolve();
     });
     this.#watch = setInterval(() => {
-      this.#lookForHang();
+      this.#lookForHang(hangMs);
     }, LOOK_INTERVAL_MS);
   }
 
@@ -172,9 +197,15 @@ class FuzzThread {
     await this.#worker.terminate();
   }
 
-  #lookForHang(): void {
-    if (performance.now() - this.#heardMs < HANG_MS) return;
-    this.#blame(`does not end within ${HANG_MS / 1000} s`, null);
+  #lookForHang(hangMs: number): void {
+    const [, , count = 0] = this.#header;
+    const nowMs = performance.now();
+    if (count !== this.#seenCount || this.#names.length === 0) {
+      this.#seenCount = count;
+      this.#seenMs = nowMs;
+    }
+    if (nowMs - this.#seenMs < hangMs) return;
+    this.#blame(`does not end within ${hangMs / 1000} s`, null);
     void this.end();
   }
 

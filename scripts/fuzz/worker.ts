@@ -11,7 +11,10 @@ export interface FuzzJob {
   readonly targets: readonly string[] | null;
   /** Try only this input, or null. */
   readonly input: Uint8Array | null;
-  /** What it tries at the moment: u32 place of the target in the names, u32 length, bytes. */
+  /** Where the targets are made. */
+  readonly targetsModule: string;
+  /** What it tries at the moment: u32 place of the target in the names,
+   *  u32 length, u32 how many there were, bytes. */
   readonly current: SharedArrayBuffer;
 }
 
@@ -25,9 +28,9 @@ export type FuzzReport =
 /** So long a target has its turn. */
 const SLICE_MS = 40;
 
-const { seed, targets: wanted, input, current } = workerData as FuzzJob;
-const header = new Uint32Array(current, 0, 2);
-const bytes = new Uint8Array(current, 8);
+const { seed, targets: wanted, input, targetsModule, current } = workerData as FuzzJob;
+const header = new Uint32Array(current, 0, 3);
+const bytes = new Uint8Array(current, header.byteLength);
 
 function tell(report: FuzzReport): void {
   parentPort?.postMessage(report);
@@ -37,7 +40,7 @@ async function fuzz(): Promise<void> {
   countAllocations();
   const [{ Fuzzer }, { makeTargets }] = await Promise.all([
     import("./fuzzer.ts"),
-    import("./targets/index.ts"),
+    import(targetsModule) as Promise<typeof import("./targets/index.ts")>,
   ]);
   const all = await makeTargets();
   const names = all.map(({ name }) => name);
@@ -45,6 +48,7 @@ async function fuzz(): Promise<void> {
   const note = (name: string, tried: Uint8Array): void => {
     header[0] = names.indexOf(name);
     header[1] = tried.length;
+    header[2] = (header[2] ?? 0) + 1;
     bytes.set(tried.subarray(0, bytes.length));
   };
   const chosen = all.filter(({ name }) => wanted === null || wanted.includes(name));

@@ -10,7 +10,7 @@ export interface SeedJob {
 }
 
 /** A seed takes a fraction of a second: one that takes this long does not end at all. */
-const SEED_LIMIT_MS = 120_000;
+const SEED_LIMIT_MS = 300_000;
 /** Most of what a run allocates is garbage at once: the larger, the less is copied. */
 const YOUNG_GENERATION_MB = 96;
 

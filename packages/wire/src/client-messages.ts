@@ -169,6 +169,7 @@ export type ClientRequest =
 
 /** Where a committed change stands: in the log, and in the store. */
 export interface WritePosition {
+  /** Of a write that its session repeated: the repeat's entry, behind the one that took effect. */
   readonly index: LogIndex;
   readonly term: Term;
   /** The store's revision after the change. */

@@ -1,5 +1,6 @@
 import type { LogEntry } from "@quorate/wire";
 import { configurationOf } from "@quorate/wire";
+import { SeededRandom } from "@quorate/node/testing";
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,6 +20,8 @@ import {
   encodeHeader,
   HEADER_BYTES,
 } from "../../../packages/node/src/storage/snapshot-file.ts";
+import { SnapshotDisk } from "../../../packages/node/src/storage/snapshot-disk.ts";
+import { FileSnapshotStore } from "../../../packages/node/src/storage/snapshot-store.ts";
 import { writeSnapshot } from "../../../packages/node/src/testing/snapshot-suite.ts";
 import { joined } from "../mutations.ts";
 import type { Mutation, Target } from "../target.ts";
@@ -245,9 +248,7 @@ const addDamage: Mutation = (input, dice) => {
 /** Snapshot files as a start finds them, whole ones and parts. */
 export function snapshotFilesTarget(): Target {
   const folder = fs.mkdtempSync(join(tmpdir(), "quorate-fuzz-"));
-  const hash = new ContentHash();
-  hash.add(CONTENT);
-  const name = { lastIncludedIndex: 5, lastIncludedTerm: 2, snapshotId: hash.snapshotId() };
+  const name = { lastIncludedIndex: 5, lastIncludedTerm: 2, snapshotId: idOf(CONTENT) };
   const sound = joined([encodeHeader({ name, totalBytes: CONTENT.length }), CONTENT]);
   return {
     name: "snapshot-files",
@@ -274,6 +275,51 @@ export function snapshotFilesTarget(): Target {
       return Promise.resolve();
     },
   };
+}
+
+/** A snapshot that is received in pieces: sound if it is what was named, else gone. */
+export function snapshotPiecesTarget(): Target {
+  const folder = fs.mkdtempSync(join(tmpdir(), "quorate-fuzz-"));
+  const name = { lastIncludedIndex: 5, lastIncludedTerm: 2, snapshotId: idOf(CONTENT) };
+  return {
+    name: "snapshot-pieces",
+    seeds: [CONTENT],
+    mutations: [],
+    limitMs: 500,
+    check: async (input) => {
+      const disk = new SnapshotDisk(folder, fail);
+      const store = new FileSnapshotStore(disk, { current: null, part: null });
+      const receiver = store.receive(name, CONTENT.length);
+      const dice = new SeededRandom(`pieces of ${crc32(input)}`);
+      for (let at = 0; at < input.length;) {
+        const piece = input.slice(at, at + 1 + dice.exponential(120));
+        at += piece.length;
+        await new Promise<void>((done) => {
+          receiver.write(piece, done);
+        });
+      }
+      const isSound = await new Promise<boolean>((done) => {
+        receiver.finish(done);
+      });
+      await store.close();
+      const isSame = Buffer.compare(input, CONTENT) === 0;
+      hold(isSound === isSame, () => `${input.length} bytes are ${isSound ? "sound" : "refused"}`);
+      const files = fs.readdirSync(folder);
+      for (const file of files) fs.rmSync(join(folder, file));
+      hold(files.length === (isSame ? 1 : 0), () => `leaves ${files.length} files`);
+      return isSame ? "ok" : `refused ${Math.sign(input.length - CONTENT.length)}`;
+    },
+    close: () => {
+      fs.rmSync(folder, { recursive: true, force: true });
+      return Promise.resolve();
+    },
+  };
+}
+
+function idOf(content: Uint8Array): string {
+  const hash = new ContentHash();
+  hash.add(content);
+  return hash.snapshotId();
 }
 
 /** Without a snapshot that the log begins with: what can be resumed. */

@@ -1,7 +1,7 @@
 import { bodyOf, goldenFrames, pickByType, record } from "../recordings.ts";
 import type { Target } from "../target.ts";
 import { coreTarget } from "./core.ts";
-import { snapshotFilesTarget, storageTarget } from "./disk.ts";
+import { snapshotFilesTarget, snapshotPiecesTarget, storageTarget } from "./disk.ts";
 import { framesTarget } from "./frames.ts";
 import { commandsTarget, sampleConfigurations, snapshotsTarget } from "./store.ts";
 import { clusterFileTargets, commandLineTarget, daemonTargets, historyTarget } from "./texts.ts";
@@ -27,6 +27,7 @@ export async function makeTargets(): Promise<Target[]> {
     ...clusterFileTargets(),
     commandLineTarget(),
     snapshotFilesTarget(),
+    snapshotPiecesTarget(),
     await storageTarget(),
   ];
 }

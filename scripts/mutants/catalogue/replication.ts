@@ -265,8 +265,9 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "kv/kv-state-machine.ts",
       find: "      const created = state.records.put(key, command.value, state.revision);",
       replace:
-        "      const created = state.revision % 97 === 0 ? false :\n" +
+        "      const created = state.revision % 7 === 0 ? false :\n" +
         "        state.records.put(key, command.value, state.revision);",
+      tests: [{ file: "packages/node/test/kv/kv-state-machine.test.ts" }],
     },
     {
       name: "bad-commands-end-the-server",

@@ -44,6 +44,18 @@ test("Own vote: does not count when the batch that became durable is older (Raft
   assert.equal(server.core.view().role, "leader");
 });
 
+test("Votes: an answer that comes again is the same vote (Raft §5.2)", () => {
+  const server = new ServerUnderTest({ voters: ["n1", "n2", "n3", "n4", "n5"] });
+  server.startElection();
+  server.persist();
+  for (let times = 0; times < 3; times += 1) {
+    server.receive("n2", { type: "RequestVoteReply", term: 1, voteGranted: true });
+  }
+  assert.equal(server.core.view().votesGranted, 2);
+  server.receive("n3", { type: "RequestVoteReply", term: 1, voteGranted: true });
+  assert.equal(server.core.view().role, "leader");
+});
+
 test("Single voter: leads only after its vote is durable, without any message (Raft §5.2)", () => {
   const server = new ServerUnderTest({ voters: ["n1"] });
   const output = server.tick(TICKS.electionTicks);
@@ -91,6 +103,14 @@ test("PreVote: asking moves neither term nor vote, whatever the answers (Diss. �
       { role: "follower", currentTerm: 5, votedFor: "n3" },
     );
   }
+});
+
+test("PreVote: whoever asks around follows nobody any more (Diss. §9.6)", () => {
+  const server = new ServerUnderTest({ currentTerm: 1 });
+  server.receive("n2", appendEntries({ term: 1 }));
+  assert.equal(server.core.view().leaderId, "n2");
+  server.startPreVote();
+  assert.equal(server.core.view().leaderId, null);
 });
 
 test("PreVote: only answers to this one count (Diss. §9.6)", () => {

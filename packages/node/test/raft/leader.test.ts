@@ -50,6 +50,18 @@ test("Commit: a single voter commits only after its own sync (Raft §5.3)", () =
   assert.equal(server.persist().output.committedEntries.length, 1);
 });
 
+test("Limits: an entry that is larger than a message, or than a part, goes alone", () => {
+  const config = { appendEntriesMaxBytes: 100, applyMaxBytes: 100 };
+  const server = new ServerUnderTest({ config }).lead();
+  const output = server.step((core) => core.propose(new Uint8Array(500)));
+  const sizes = output.messages.flatMap(({ message }) =>
+    message.type === "AppendEntries" ? [message.entries.length] : [],
+  );
+  assert.deepEqual(sizes, [1, 1]);
+  server.persistAll();
+  assert.equal(server.stored("n2").committedEntries.length, 1);
+});
+
 test("Commit: a learner's copy does not count (Raft §6)", () => {
   const server = new ServerUnderTest({ learners: ["n4"] }).lead();
   server.step((core) => core.propose(command("x")));

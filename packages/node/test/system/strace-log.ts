@@ -5,12 +5,31 @@ const RECEIVING = new Set(["read", "readv", "recvfrom", "recvmsg"]);
 const SENDING = new Set(["write", "writev", "sendto", "sendmsg"]);
 const SYNCING = new Set(["fsync", "fdatasync"]);
 
+/** Calls that change files and folders. */
+export const CHANGING: readonly string[] = [
+  "pwrite64",
+  "pwritev",
+  "ftruncate",
+  "fallocate",
+  "rename",
+  "renameat",
+  "renameat2",
+  "unlink",
+  "unlinkat",
+  "mkdir",
+  "mkdirat",
+  "rmdir",
+  "link",
+  "linkat",
+];
+
 /**
  * strace's flags: all threads, strings whole and in hexadecimal. Put before the program, which
- * stays the direct child (`-D`), so that signals reach it.
+ * stays the direct child (`-D`), so that signals reach it. `more`: further calls to trace.
  */
-export function straceCommand(logFile: string): string[] {
-  const traced = [...RECEIVING, ...SENDING, ...SYNCING, "openat", "close", "accept4", "socket"];
+export function straceCommand(logFile: string, more: readonly string[] = []): string[] {
+  const connections = ["openat", "close", "accept4", "socket"];
+  const traced = [...RECEIVING, ...SENDING, ...SYNCING, ...connections, ...more];
   const filter = `trace=${traced.join(",")}`;
   return ["strace", "-D", "-f", "-xx", "-s", "4000000", "-e", filter, "-o", logFile];
 }
@@ -21,9 +40,12 @@ export type TracedEvent =
   /** A sync of the write-ahead log that succeeded. */
   | { readonly kind: "synced"; readonly startLine: number; readonly line: number };
 
-interface Call {
+/** One call to the system, as far as it is of use here. */
+export interface Call {
   readonly name: string;
+  /** The first argument where it is a number. */
   readonly fd: number;
+  /** What follows it, as strace writes it. */
   readonly args: string;
   readonly result: number;
   readonly startLine: number;
@@ -42,7 +64,8 @@ export function tracedEvents(log: string): TracedEvent[] {
   const walFds = new Set<number>();
   for (const call of calls(log)) {
     if (call.name === "openat") {
-      if (unhex(call.args).endsWith("-wal")) walFds.add(call.result);
+      if (stringsOf(call.args).at(-1)?.toString().endsWith("-wal") === true)
+        walFds.add(call.result);
     } else if (call.name === "accept4" || call.name === "socket") {
       const decoder = (): FrameDecoder => new FrameDecoder(FRAME_BODY_MAX_BYTES);
       sockets.set(call.result, { in: decoder(), out: decoder() });
@@ -55,7 +78,7 @@ export function tracedEvents(log: string): TracedEvent[] {
     } else {
       const socket = sockets.get(call.fd);
       if (socket === undefined || call.result <= 0) continue;
-      const bytes = Buffer.from(unhex(call.args), "latin1").subarray(0, call.result);
+      const bytes = Buffer.concat(stringsOf(call.args)).subarray(0, call.result);
       // A promise is out from the moment that its call begins; a request is there when it ends.
       const isSending = SENDING.has(call.name);
       const line = isSending ? call.startLine : call.endLine;
@@ -72,7 +95,7 @@ const UNFINISHED = /^(\d+) +(\w+)\((\d*)(.*) <unfinished \.\.\.>$/u;
 const RESUMED = /^(\d+) +<\.\.\. \w+ resumed>(.*)\) += (-?\d+)/u;
 
 /** All finished calls in the order in which they ended. */
-function* calls(log: string): Generator<Call> {
+export function* calls(log: string): Generator<Call> {
   const open = new Map<string, Omit<Call, "result" | "endLine">>();
   for (const [line, text] of log.split("\n").entries()) {
     const whole = WHOLE.exec(text);
@@ -96,11 +119,9 @@ function* calls(log: string): Generator<Call> {
   }
 }
 
-/** The bytes of every hexadecimal string in a call's arguments, one after the other. */
-function unhex(args: string): string {
-  let bytes = "";
-  for (const [, hex = ""] of args.matchAll(/"((?:\\x[0-9a-f]{2})*)"/gu)) {
-    bytes += Buffer.from(hex.replaceAll("\\x", ""), "hex").toString("latin1");
-  }
-  return bytes;
+/** The bytes of each hexadecimal string in a call's arguments. */
+export function stringsOf(args: string): Buffer[] {
+  return [...args.matchAll(/"((?:\\x[0-9a-f]{2})*)"/gu)].map(([, hex = ""]) =>
+    Buffer.from(hex.replaceAll("\\x", ""), "hex"),
+  );
 }

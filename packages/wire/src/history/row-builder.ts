@@ -125,7 +125,9 @@ export class RowBuilder {
     const value = op.kind === "put" || op.kind === "cas" ? this.valueOf(cell, op.value) : ABSENT;
     const revision = this.#rank(answer.revision);
     table.addTerm(TERM_EFFECT, cell, value, revision);
-    if (value !== ABSENT || answer.deleted === true) this.#noteRevision(row, answer.revision);
+    if (value !== ABSENT || answer.deleted !== undefined) this.#noteRevision(row, answer.revision);
+    // What found nothing to delete is a read that tells the store's revision.
+    if (answer.deleted === false) table.readOnly[row] = 1;
   }
 
   #conditionsOf(cell: number, { op }: Operation): Match[] {

@@ -19,12 +19,13 @@ export interface Window {
 }
 
 /** Steps for one question, and for all of them. */
-const STEPS_A_QUESTION = 200_000;
-const STEPS_FIRST_QUESTION = 20_000_000;
-const STEPS_OF_ALL = 30_000_000;
+const STEPS_A_QUESTION = 100_000;
+const STEPS_FIRST_QUESTION = 5_000_000;
+const STEPS_OF_ALL = 15_000_000;
 const QUESTIONS_MAX = 2_000;
 /** How far back from a suspect a contradiction is looked for. */
 const SUSPECT_ROWS_MAX = 4_096;
+const STEPS_A_SUSPICION = 20_000;
 
 /**
  * Where a contradiction is: the time that everything before has an order until, rows that have
@@ -76,7 +77,7 @@ class Shrinking {
   /** The rows shortly before a row ended, whatever was before them. */
   #around(suspect: number): readonly ChosenRow[] | null {
     const prefix = this.#rowsUntil(this.#compiled.table.end[suspect] ?? 0);
-    const shortest = this.#shortestEnd(prefix, SUSPECT_ROWS_MAX);
+    const shortest = this.#shortestEnd(prefix, SUSPECT_ROWS_MAX, STEPS_A_SUSPICION);
     return shortest === prefix ? null : shortest;
   }
 
@@ -146,11 +147,15 @@ class Shrinking {
   }
 
   /** Leaves out what ended long before, if the rest has no order whatever the keys held. */
-  #shortestEnd(prefix: readonly ChosenRow[], rowsMax = Infinity): readonly ChosenRow[] {
+  #shortestEnd(
+    prefix: readonly ChosenRow[],
+    rowsMax = Infinity,
+    stepsMax = STEPS_A_QUESTION,
+  ): readonly ChosenRow[] {
     for (let count = 2; count < Math.min(prefix.length, rowsMax); count *= 2) {
       const from = this.#compiled.table.call[prefix.at(-count)?.row ?? 0] ?? 0;
       const suffix = this.#rowsFrom(prefix, from);
-      if (!this.#hasNoOrder(suffix, true)) continue;
+      if (!this.#hasNoOrder(suffix, true, stepsMax)) continue;
       this.#startsAnywhere = true;
       return this.#useful(suffix);
     }

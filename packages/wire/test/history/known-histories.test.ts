@@ -452,3 +452,33 @@ test("budget: time is told by the clock that is passed in", () => {
   const verdict = checkHistory({ header: { history: 1 }, operations }, options);
   assert.ok(verdict.kind === "unknown" && verdict.why === "time", formatVerdict(verdict));
 });
+
+test("positions: of a write that its session repeated the repeat's; the revisions make the order", () => {
+  const operations = read(`
+    A 0 9 [{"kind":"put","key":"x","value":"1"},{"revision":1}]
+    B 10 19 [{"kind":"delete","key":"x"},{"revision":2,"deleted":true}]
+    C 20 60 [{"kind":"put","key":"x","value":"2"},{"revision":3,"created":true}]
+    D 21 29 [{"kind":"put","key":"x","value":"3"},{"revision":4,"created":false}]
+    E 40 49 [{"kind":"get","key":"x"},{"value":"3","revision":4}]
+    F 61 69 [{"kind":"get","key":"x"},{"value":"3","revision":4}]
+    G 70 79 [{"kind":"delete","key":"x","ifRevision":3},{"applied":false}]
+    H 80 89 [{"kind":"delete","key":"x"},{"revision":5,"deleted":true}]
+    I 90 99 [{"kind":"delete","key":"x"},{"revision":5,"deleted":false}]`);
+  const indexes = [1, 2, 5, 4, 4, 5, undefined, 6, 7];
+  const positioned = operations.map((operation, at) => {
+    const index = indexes[at];
+    return index === undefined ? operation : ({ ...operation, index } as Operation);
+  });
+  const verdict = checkHistory({ header: { history: 1 }, operations: positioned });
+  assert.ok(verdict.kind === "linearizable" && verdict.tier === "witness", formatVerdict(verdict));
+});
+
+test("unknown: names the operation at which the order of the positions makes no sense", () => {
+  const writers = Array.from({ length: 9 }, (_, at) => `W${at} 0 100 cas x v${at} v${at + 1} ok`);
+  const operations = read([...writers, "A 0 100 put x v0"].join("\n")).map(
+    (operation, at) => ({ ...operation, index: at + 1 }) as Operation,
+  );
+  const verdict = checkHistory({ header: { history: 1 }, operations }, { stepsMax: 2 });
+  assert.equal(verdict.kind, "unknown", formatVerdict(verdict));
+  assert.match(formatVerdict(verdict), /makes no sense from W0's "cas x: v0 to v1 → ok" at 0 on/u);
+});
