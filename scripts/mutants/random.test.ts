@@ -1,28 +1,25 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { test } from "node:test";
-import { MUTANTS } from "./catalogue/index.ts";
-import { drawMutants, isQuick } from "./draw.ts";
-import { resultLine, scoreLines, scoreOf } from "./report.ts";
-import type { Result } from "./report.ts";
-import { readRules } from "./rule-tests.ts";
-import { tryMutant } from "./try-mutant.ts";
+import { ROOT } from "./environment.ts";
 
 const DRAWN = 10;
 
 test(`mutants: ${DRAWN} drawn ones are caught`, async (t) => {
-  const seed = Number(process.env["QUORATE_MUTANTS_SEED"] ?? randomInt(2 ** 32));
-  t.diagnostic(`again: npm run mutants -- --quick --random ${DRAWN} --seed ${seed}`);
-  const drawn = drawMutants(MUTANTS.filter(isQuick), DRAWN, seed);
-  const search = { simulatesAll: false, testsOnly: false, rules: readRules() };
-  const results: Result[] = [];
-  for (const mutant of drawn) {
-    const result = { mutant, attempt: await tryMutant(mutant, search) };
-    results.push(result);
-    t.diagnostic(resultLine(result));
-  }
-  const score = scoreOf(results);
-  t.diagnostic(scoreLines(score));
-  assert.deepEqual([...score.survivors, ...score.unfit], []);
-  assert.equal(score.caught, DRAWN);
+  const seed = process.env["QUORATE_MUTANTS_SEED"] ?? String(randomInt(2 ** 32));
+  const choice = ["--quick", "--random", String(DRAWN), "--seed", seed];
+  t.diagnostic(`again: npm run mutants -- ${choice.join(" ")}`);
+  // A process of its own: a test cannot run tests.
+  const { NODE_TEST_CONTEXT: _context, ...env } = process.env;
+  const { promise, resolve } = Promise.withResolvers<{ code: unknown; text: string }>();
+  const command = ["--conditions=@quorate/source", "scripts/mutants.ts", ...choice];
+  const child = execFile(process.execPath, command, { cwd: ROOT, env }, (error, stdout, stderr) => {
+    resolve({ code: error === null ? 0 : error.code, text: `${stdout}${stderr}` });
+  });
+  t.after(() => child.kill());
+  const { code, text } = await promise;
+  for (const line of text.trim().split("\n")) t.diagnostic(line);
+  assert.equal(code, 0, text);
+  assert.match(text, new RegExp(`^mutants: ${DRAWN} of ${DRAWN} caught`, "mu"));
 });

@@ -9,6 +9,62 @@ function seededBug(title: string): readonly TestRef[] {
   return [{ file: SEEDED_BUGS, name: `seeded bug: ${title}` }];
 }
 
+const HISTORIES: readonly TestRef[] = [
+  { file: "packages/wire/test/history/known-histories.test.ts" },
+  { file: "packages/wire/test/history/watch.test.ts" },
+];
+
+/** Breaks of what judges real clusters: the checker of histories, and `quorate verify`. */
+export const JUDGE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages", tier: "unit" }, [
+  {
+    name: "any-history-is-linearizable",
+    claim: "the checker of histories accepts whatever it is given",
+    rules: [62],
+    file: "wire/src/history/check-history.ts",
+    find: "  run(usePositions: boolean): Verdict {\n",
+    replace:
+      "  run(usePositions: boolean): Verdict {\n" +
+      "    if (usePositions || !usePositions) return this.#linearizable();\n",
+    tests: HISTORIES,
+  },
+  {
+    name: "any-order-is-a-witness",
+    claim: "an order that does not explain the answers is taken for a proof",
+    rules: [62],
+    file: "wire/src/history/witness.ts",
+    find: "return replay.run() ? ",
+    replace: "return replay.run() || replay.stuckAt !== null ? ",
+    tests: HISTORIES,
+  },
+  {
+    name: "watches-are-not-judged",
+    claim: "a watch may miss changes, or repeat them",
+    rules: [62],
+    file: "wire/src/history/check-history.ts",
+    find: "    if (fault === null) {",
+    replace: "    if (fault === null || fault !== null) {",
+    tests: HISTORIES.slice(1),
+  },
+  {
+    name: "lost-writes-pass-the-verdict",
+    claim: "quorate verify passes a cluster that lost an acknowledged write",
+    rules: [62],
+    file: "cli/src/verify/judge.ts",
+    find: "    ...problemsOfState(evidence),\n",
+    replace: "",
+    tests: [{ file: "packages/cli/test/verify/judge.test.ts" }],
+  },
+  {
+    name: "faults-that-never-fired-pass-the-verdict",
+    claim: "quorate verify passes a run in which no fault took effect",
+    rules: [62],
+    file: "cli/src/verify/judge.ts",
+    find: "    ...problemsOfFaults(evidence),\n",
+    replace: "",
+    tests: [{ file: "packages/cli/test/verify/judge.test.ts" }],
+  },
+]);
+
 /**
  * Breaks of the simulator and of its checks: rule 62. A check that is blind must be noticed as a
  * broken rule is, or the rest of this list proves nothing.
