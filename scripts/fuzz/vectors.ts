@@ -20,6 +20,11 @@ export const FUZZ_VECTORS: readonly FuzzVector[] = [
       "2d2d2d11000c981403a26e3203000000c400",
   },
   {
+    target: "core",
+    was: "a server in the last term that there is campaigned for one that cannot be encoded",
+    input: "1100119610cb433fffffffffffffa26e320000c20807070708",
+  },
+  {
     target: "history",
     was: "minus zero was another time once it was written",
     input: Buffer.from(

@@ -152,10 +152,10 @@ class ScriptedServer {
     }
   }
 
-  /** Whatever it says can be said. */
+  /** Whatever it says can be heard. */
   #send(message: RaftMessage): void {
     this.#sent.add(message.type);
-    encodeFrame(message);
+    decodeBody(bodyOf(encodeFrame(message)));
   }
 
   #store({ persist, snapshotChunks }: Output): void {

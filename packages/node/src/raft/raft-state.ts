@@ -161,10 +161,12 @@ export class RaftState {
 
   /**
    * Whether this server may try to lead. A voter may; so may one that a change removes, until the
-   * change is committed (Diss. §4.2.2). Not one whose disk hangs, or whose log was damaged.
+   * change is committed (Diss. §4.2.2). Not one whose disk hangs, whose log was damaged, or in the
+   * last term that there is: only a forgery leads there, and the next one could not be told.
    */
   get mayCampaign(): boolean {
     if (this.isStalled || this.voteFloor !== null) return false;
+    if (this.currentTerm >= Number.MAX_SAFE_INTEGER) return false;
     const committed = this.configurations.at(this.commitIndex).configuration;
     return isVoter(this.configuration, this.nodeId) || isVoter(committed, this.nodeId);
   }

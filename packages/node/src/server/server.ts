@@ -45,6 +45,11 @@ export async function startServer(
 ): Promise<QuorateServer> {
   const onFailure = dependencies.onFailure ?? ((): void => process.abort());
   const storage = await openDirectory(config, onFailure);
+  const { warning } = storage;
+  if (warning !== null) {
+    const text = `${config.dataDirectory} was damaged: ${warning}; the others make it good. Check the disk`;
+    (dependencies.log ?? silentLogger()).warn({ code: "damaged" }, text);
+  }
   try {
     const server = new QuorateServer(config, storage, dependencies);
     await server.open();

@@ -42,6 +42,9 @@ interface LogBounds {
   readonly voteFloor: EntryId | null;
 }
 
+/** Opens the write-ahead log of a database by its path. */
+export type OpenWal = (path: string) => WalFile;
+
 type Values = (string | number | Uint8Array | null)[];
 
 /**
@@ -73,17 +76,18 @@ export class LogDatabase {
   static open(
     options: StorageThreadOptions,
     listener: RecoveryListener & { onAgain(): void },
+    openWal: OpenWal = (walPath) => new WalFile(walPath),
   ): { readonly database: LogDatabase; readonly contents: DirectoryContents } {
     const path = options.databasePath;
     const connections: Database[] = [];
     try {
-      let found = openChecked(options, connections, listener);
+      let found = openChecked(options, connections, listener, openWal);
       const { warning } = found.contents;
       if (warning !== null) {
         replaceDamaged(found, path);
         const [old] = connections;
         listener.onAgain();
-        found = openChecked(options, connections, listener);
+        found = openChecked(options, connections, listener, openWal);
         assert(found.contents.warning === null, "the repaired database is damaged");
         old?.close();
       }
@@ -355,6 +359,7 @@ function openChecked(
   options: StorageThreadOptions,
   connections: Database[],
   listener: RecoveryListener,
+  openWal: OpenWal,
 ): Found {
   const path = options.databasePath;
   const connection = connect(path);
@@ -364,8 +369,9 @@ function openChecked(
   const [, frames] = walFramesOf(connection).get() ?? [0, 0, 0];
   connection.exec("BEGIN");
   migrate(connection, path);
+  recovery.checkSchema();
   const identity = recovery.identity(options.expect);
-  const wal = new WalFile(`${path}-wal`);
+  const wal = openWal(`${path}-wal`);
   refuseDamagedWal(wal, frames, path);
   const contents = recovery.contents(identity, listener);
   // A damaged database is not written to: what was found goes into a new one.

@@ -1,12 +1,13 @@
 import { configurationOf } from "@quorate/wire";
 import type { Configuration, EntryId, NodeId } from "@quorate/wire";
+import SqliteDatabase from "better-sqlite3";
 import type { Database } from "better-sqlite3";
 
 import type { HardState, SnapshotPoint } from "../raft/index.ts";
 import { isAsUpToDate } from "../raft/index.ts";
 import { rowChecksum } from "./checksum.ts";
 import { LogReader } from "./log-reader.ts";
-import { APPLICATION_ID, FORMAT_VERSION } from "./schema.ts";
+import { APPLICATION_ID, FORMAT_VERSION, SCHEMA } from "./schema.ts";
 import { damaged, StorageError } from "./storage-error.ts";
 import type {
   DirectoryContents,
@@ -63,6 +64,22 @@ export class Recovery {
   checkApplication(): void {
     if (this.#database.pragma("application_id", { simple: true }) === APPLICATION_ID) return;
     throw damaged(this.#path, "it is not a Quorate database");
+  }
+
+  /**
+   * What the tables are is stored like their rows, and without a checksum.
+   *
+   * @throws StorageError `damaged` where they are not those of this format.
+   */
+  checkSchema(): void {
+    const expected = new SqliteDatabase(":memory:");
+    try {
+      expected.exec(SCHEMA);
+      if (schemaOf(this.#database) === schemaOf(expected)) return;
+    } finally {
+      expected.close();
+    }
+    throw damaged(this.#path, "its tables are not those that were made");
   }
 
   /**
@@ -206,6 +223,14 @@ export class Recovery {
     if (numbers.every((number) => Number.isSafeInteger(number) && number >= 0)) return;
     throw damaged(this.#path, `table ${table} holds a number outside 0 to 2^53 - 1`);
   }
+}
+
+function schemaOf(database: Database): string {
+  const rows = database.prepare("SELECT type, name, tbl_name, sql FROM sqlite_master").all();
+  return rows
+    .map((row) => JSON.stringify(row))
+    .toSorted()
+    .join();
 }
 
 /** The floor that says more. */

@@ -98,7 +98,9 @@ export function fromSystemError(path: string, doing: string, error: unknown): St
   if (error instanceof StorageError) return error;
   const code = errorCode(error) ?? "";
   const options = { cause: error };
-  if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") {
+  // SQLITE_ERROR: a statement of ours does not fit the tables that it finds.
+  const isUnreadable = code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB";
+  if (isUnreadable || code === "SQLITE_ERROR") {
     return damaged(path, `SQLite cannot read it while ${doing} (${code})`, error);
   }
   if (code === "SQLITE_BUSY" || code === "SQLITE_LOCKED") {

@@ -1,5 +1,5 @@
 import type { CoverageCounts, CoverageMark } from "./coverage.ts";
-import { Coverage } from "./coverage.ts";
+import { Coverage, RARE_MARKS } from "./coverage.ts";
 import type { PlanOverrides } from "./plan-overrides.ts";
 import { overrideArguments } from "./plan-overrides.ts";
 import type { SimulationFailure, SimulationResult } from "./simulation.ts";
@@ -7,6 +7,9 @@ import { simulate } from "./simulation.ts";
 
 /** Fewer seeds than this may miss a rare event by bad luck: no campaign is called vacuous then. */
 export const EFFECTIVE_SEEDS_MIN = 250;
+
+/** As many seeds show what only real databases can suffer. */
+const RARE_SEEDS_MIN = 1000;
 
 /** What a run tells, in plain data. */
 export type SeedOutcome = Omit<SimulationResult, "coverage"> & {
@@ -59,7 +62,10 @@ export class Campaign {
 
   /** What never happened, although enough seeds ran: such a campaign proves little. */
   vacuousMarks(): CoverageMark[] {
-    return this.#seeds < EFFECTIVE_SEEDS_MIN ? [] : this.coverage.missing();
+    if (this.#seeds < EFFECTIVE_SEEDS_MIN) return [];
+    const isDue = (mark: CoverageMark): boolean =>
+      this.#seeds >= RARE_SEEDS_MIN || !RARE_MARKS.includes(mark);
+    return this.coverage.missing().filter(isDue);
   }
 }
 

@@ -42,7 +42,13 @@ export const COVERAGE_MARKS = [
   "duplicatesAnswered",
   "leaseReads",
   "disksDamaged",
+  "snapshotsRotten",
+  "wipes",
+  "lostServersReplaced",
   "tornWrites",
+  "sqliteRuns",
+  "databasesRotten",
+  "sqliteRepairs",
   "snapshotPiecesTorn",
   "disksFull",
   "writesThatFoundNoRoom",
@@ -70,6 +76,14 @@ export const COVERAGE_MARKS = [
   "clientRetries",
   "sessionsByClientLibrary",
 ] as const;
+
+/** What few seeds can show. */
+export const RARE_MARKS: readonly CoverageMark[] = [
+  "sqliteRepairs",
+  "databasesRotten",
+  "snapshotsRotten",
+  "snapshotPiecesTorn",
+];
 
 export type CoverageMark = (typeof COVERAGE_MARKS)[number];
 

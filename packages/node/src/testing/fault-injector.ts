@@ -42,6 +42,7 @@ export class FaultInjector {
       ["diskStall", () => this.#stallDisk(this.#leaderOrAny())],
       ["syncFailure", () => this.#failSync(this.#leaderOrAny())],
       ["readOnlyDisk", () => this.#makeReadOnly(this.#anyNode())],
+      ["wipe", () => this.#cluster.wipe(this.#anyNode())],
       ["clockJump", () => this.#jumpClock(this.#anyNode())],
       ["clockStall", () => this.#stallClock(this.#leaderOrAny())],
       ["longPause", () => this.#pauseLong(this.#anyNode())],

@@ -15,6 +15,7 @@ export const INVARIANTS = [
   "Committed On Quorum",
   "Replication Belief",
   "Durability Before Promise",
+  "Storage As Modelled",
   "Determinism",
   "Snapshot Equals Replay",
   "Snapshot Durable",

@@ -80,6 +80,9 @@ class Shrinker {
 
   /** Everything at once, or half of it, or one thing after another. */
   async #leaveOut(): Promise<void> {
+    const plan = planOf(this.#options.seed, this.#best.overrides);
+    // Whole messages are easier to follow than streams of bytes.
+    if (plan.streams !== null) await this.#try({ ...this.#best.overrides, fabric: "messages" });
     const parts = dispensablesOf(planOf(this.#options.seed, this.#best.overrides));
     const half = Math.floor(parts.length / 2);
     for (const some of [parts, parts.slice(0, half), parts.slice(half)]) {

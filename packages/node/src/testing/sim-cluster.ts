@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import type { Configuration, NodeId } from "@quorate/wire";
 import { configurationOf } from "@quorate/wire";
 import { hasQuorum } from "../raft/index.ts";
@@ -11,6 +12,7 @@ import { SimNode } from "./sim-node.ts";
 import { SimStreams } from "./sim-streams.ts";
 import { SimScheduler } from "./sim-scheduler.ts";
 import { CALM_DISK } from "./sim-storage.ts";
+import { makeSimulationFolder, SqliteDirectory } from "./sqlite-directory.ts";
 import type { Tear } from "./sim-snapshot-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
@@ -49,6 +51,8 @@ export class SimCluster implements SimWorld {
   readonly #parts: NodeParts;
   readonly #crashRandom: SeededRandom;
   readonly #clockRandom: SeededRandom;
+  /** Of the real databases; null: there are none. */
+  readonly #folder: string | null;
   readonly #powerRandom: SeededRandom;
   #isCalm = false;
 
@@ -66,9 +70,21 @@ export class SimCluster implements SimWorld {
     this.#parts = parts;
     this.#crashRandom = random.fork("crashes");
     this.#clockRandom = random.fork("clocks");
+    this.#folder = plan.usesSqlite ? makeSimulationFolder() : null;
+    if (plan.usesSqlite) this.coverage.add("sqliteRuns");
     this.#powerRandom = random.fork("power");
     for (const id of plan.configuration.voters) this.#add(id, plan.configuration);
     if (this.nodes.length % 2 === 0) this.coverage.add("evenSizedClusters");
+  }
+
+  /** Nothing runs any more; removes what was written to real files. */
+  dispose(): void {
+    if (this.#folder === null) return;
+    try {
+      for (const node of this.#nodes) if (node.isRunning) node.crash(0, true);
+    } finally {
+      rmSync(this.#folder, { recursive: true, force: true });
+    }
   }
 
   /** All servers that ever were, in the order of their coming. */
@@ -98,7 +114,7 @@ export class SimCluster implements SimWorld {
 
   /** Where the disk cannot be written to, a start is refused, and tried again. */
   start(node: SimNode): void {
-    if (node.isRunning) return;
+    if (node.isRunning || node.isLost) return;
     const { isReadOnly, isFull } = node.disk.trouble;
     if (isReadOnly || (isFull && this.#crashRandom.chance(0.5))) {
       this.trace.record("refused", node.id, isReadOnly ? "read-only" : "full");
@@ -130,6 +146,14 @@ export class SimCluster implements SimWorld {
         other.peerDown(node.id, !node.isRunning);
       });
     }
+  }
+
+  /** The directory of a server is removed, if the others can go on without it. */
+  wipe(node: SimNode): void {
+    if (node.isLost || !this.canDecide((other) => other !== node)) return;
+    this.crash(node);
+    this.coverage.add("wipes");
+    node.wipe();
   }
 
   /** Cuts every way from a node of `from` to one of `to`. */
@@ -168,7 +192,7 @@ export class SimCluster implements SimWorld {
   canDecide(isUp: (node: SimNode) => boolean): boolean {
     const holds = (id: NodeId): boolean => {
       const node = this.node(id);
-      return node !== null && node.disk.voteFloor === null && isUp(node);
+      return node !== null && node.isSound && isUp(node);
     };
     // Who catches up may be made a voter at any moment, also just after it went down.
     return this.checker
@@ -211,6 +235,8 @@ export class SimCluster implements SimWorld {
       onSyncStarted: (synced, durationUs) => {
         this.#perhapsCrashDuringSync(synced, durationUs);
       },
+      directory:
+        this.#folder === null ? null : new SqliteDirectory(this.#folder, nodeId, configuration),
       onStorageFailed: (failed) => {
         this.crash(failed);
         this.scheduler.schedule(this.#crashRandom.exponential(RESTART_MEAN_US), () => {
@@ -241,12 +267,24 @@ export class SimCluster implements SimWorld {
     return { kept, sound };
   }
 
-  /** Part of the log of one server cannot be read any more; the others can go on without it. */
+  /**
+   * Part of what a server has stored cannot be read any more: of its log, which it cuts, or of its
+   * snapshot, which ends its days. As many servers suffer this as the others can go on without.
+   */
   #damage(node: SimNode): void {
     const { disk } = node;
+    if (node.isLost || !this.canDecide((other) => other !== node)) return;
+    if (this.#crashRandom.chance(0.1)) {
+      const isRotten = node.rotSnapshot((sizeBytes) => this.#crashRandom.below(sizeBytes));
+      if (isRotten) this.coverage.add("snapshotsRotten");
+      return;
+    }
+    if (this.#folder !== null) {
+      if (node.rotDatabase(this.#crashRandom)) this.coverage.add("databasesRotten");
+      return;
+    }
     const first = disk.snapshot.lastIncludedIndex + 1;
-    if (disk.lastIndex < first || !this.canDecide((other) => other !== node)) return;
-    if (this.#nodes.some((other) => other.disk.voteFloor !== null)) return;
+    if (disk.lastIndex < first) return;
     const index = this.#crashRandom.between(first, disk.lastIndex);
     this.trace.record("damage", node.id, index);
     this.coverage.add("disksDamaged");

@@ -49,12 +49,7 @@ export class SimDisk {
     onDurable: OnDurable,
     committedHashAt: HashAt = () => null,
   ) {
-    this.#snapshot = {
-      lastIncludedIndex: 0,
-      lastIncludedTerm: 0,
-      configuration,
-      configurationIndex: 0,
-    };
+    this.#snapshot = emptyPoint(configuration);
     this.#onDurable = onDurable;
     this.#committedHashAt = committedHashAt;
   }
@@ -104,6 +99,11 @@ export class SimDisk {
     this.#unsynced.push({ batch, entries: encodeEntries(entries) });
   }
 
+  /** The newest batch found no room: nothing of it was written. */
+  takeBack(): void {
+    assert(this.#unsynced.pop() !== undefined, "nothing was written");
+  }
+
   /** Makes the oldest `count` batches durable. */
   sync(count: number): void {
     for (const batch of this.#unsynced.splice(0, count)) this.#apply(batch);
@@ -129,6 +129,34 @@ export class SimDisk {
     this.#cutFrom(index);
     const commitIndex = Math.min(this.#hardState.commitIndex, this.lastIndex);
     this.#hardState = { ...this.#hardState, commitIndex };
+  }
+
+  /** How far the log goes that must not be forgotten when it is cut after `index`. */
+  voteFloorWithout(index: LogIndex): EntryId | null {
+    if (index >= this.lastIndex) return this.#voteFloor;
+    return this.#voteFloor ?? { index: this.lastIndex, term: this.lastTerm };
+  }
+
+  /** A real directory with this content was damaged, and this is what its start made of it. */
+  repaired({ beforeFirst, entries, voteFloor }: RecoveredState): void {
+    const lastIndex = beforeFirst.index + entries.length;
+    this.damage(lastIndex + 1);
+    this.#entries.splice(0, beforeFirst.index - this.#beforeFirst.index);
+    this.#chain.splice(0, beforeFirst.index - this.#beforeFirst.index);
+    this.#beforeFirst = beforeFirst;
+    this.#voteFloor = voteFloor;
+  }
+
+  /** All of it is gone: it is a new disk of a server that begins with `configuration`. */
+  wipe(configuration: Configuration): void {
+    this.#unsynced.length = 0;
+    this.#snapshot = emptyPoint(configuration);
+    this.#beforeFirst = { index: 0, term: 0 };
+    this.#entries = [];
+    this.#chain = [EMPTY_CHAIN];
+    this.#hardState = { currentTerm: 0, votedFor: null, commitIndex: 0 };
+    this.#voteFloor = null;
+    this.#damaged.clear();
   }
 
   /** What a process that starts now finds. */
@@ -186,4 +214,8 @@ export class SimDisk {
     this.#entries.length = kept;
     this.#chain.length = kept + 1;
   }
+}
+
+function emptyPoint(configuration: Configuration): SnapshotPoint {
+  return { lastIncludedIndex: 0, lastIncludedTerm: 0, configuration, configurationIndex: 0 };
 }

@@ -7,7 +7,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { SnapshotStore } from "../ports/snapshot-store.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { ChangeOptions, ConfigurationTarget, RaftConfig, RaftView } from "../raft/index.ts";
-import { RaftCore } from "../raft/index.ts";
+import { assert, RaftCore } from "../raft/index.ts";
 import { ClusterClock } from "../server/cluster-clock.ts";
 import type {
   ChangeOutcome,
@@ -26,13 +26,17 @@ import type { CreateClient } from "./sim-library-client.ts";
 import { SimProcess } from "./sim-process.ts";
 import type { SimSnapshotStoreOptions, Tear } from "./sim-snapshot-store.ts";
 import { isContentOf, SimSnapshotFiles, SimSnapshotStore } from "./sim-snapshot-store.ts";
+import { SqliteSimStorage } from "./sqlite-sim-storage.ts";
+import type { SqliteDirectory } from "./sqlite-directory.ts";
+import { StorageError } from "../storage/storage-error.ts";
 import type { DiskSpeed, SimStorageContext } from "./sim-storage.ts";
 import { FULL_RETRY_MS, SimStorage } from "./sim-storage.ts";
 import type { SimWorld } from "./sim-world.ts";
 
 /** A storage whose machine can lose power. */
 export interface CrashableStorage extends Storage {
-  cut(): void;
+  /** The machine loses power: the oldest `survivors` of what was not synced are there all the same. */
+  cut(survivors: number): void;
   /** `full`: there is no room for a write, which waits. */
   state(): "ok" | "full";
 }
@@ -45,6 +49,8 @@ export interface NodeParts {
   readonly createStateMachine?: () => KvStateMachine;
   readonly createClient?: CreateClient;
   readonly createClock?: (process: SimProcess) => Clock;
+  /** Peers let a server in whose directory was made anew under its old name. */
+  readonly admitsWiped?: boolean;
 }
 
 /** How a node takes and sends snapshots. */
@@ -65,6 +71,8 @@ export interface SimNodeOptions {
   readonly clockRate: number;
   readonly random: SeededRandom;
   readonly diskSpeed: () => DiskSpeed;
+  /** Real files, which a real database is kept in; null: a model is enough. */
+  readonly directory: SqliteDirectory | null;
   readonly onSyncStarted: (node: SimNode, durationUs: number) => void;
   /** A write or a sync failed: the process ends. */
   readonly onStorageFailed: (node: SimNode) => void;
@@ -97,6 +105,8 @@ export class SimNode {
   readonly #identity: SimIdentity;
   #life: Life | null = null;
   #lives = 0;
+  #isLost = false;
+  #isRotten = false;
 
   /** The node is down until {@link SimNode.start}. */
   constructor(world: SimWorld, options: SimNodeOptions) {
@@ -124,6 +134,46 @@ export class SimNode {
     return this.#life?.process.isPaused ?? false;
   }
 
+  /** Its data is gone, or cannot be trusted: it never starts again under this name. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** Whether all that it ever acknowledged is still there, and counts in an election. */
+  get isSound(): boolean {
+    return !this.#isLost && !this.#isRotten && this.disk.voteFloor === null;
+  }
+
+  /** The directory of this node, which is down, is removed. Its peers know it from a new one. */
+  wipe(): void {
+    assert(this.#life === null, `${this.id} runs`);
+    this.#world.trace.record("wipe", this.id, 0);
+    if (this.#options.parts.admitsWiped === true) {
+      this.disk.wipe(this.#options.configuration);
+      this.#snapshotFiles.keepOnly(0, 0);
+    } else {
+      this.#lose();
+    }
+  }
+
+  /** One byte of its snapshot, while it is down. Says whether it has one. */
+  rotSnapshot(offsetOf: (sizeBytes: number) => number): boolean {
+    const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
+    const isRotten = this.#snapshotFiles.rot(lastIncludedIndex, lastIncludedTerm, offsetOf);
+    this.#isRotten ||= isRotten;
+    return isRotten;
+  }
+
+  /** One byte of its real database, while it is down. Says whether it has one. */
+  rotDatabase(random: SeededRandom): boolean {
+    const { directory } = this.#options;
+    if (directory === null || this.#lives === 0) return false;
+    this.#world.trace.record("rot", this.id, 0);
+    directory.rot(random);
+    this.#isRotten = true;
+    return true;
+  }
+
   /** The core's state, or null while the node is down. */
   view(): RaftView | null {
     return this.#life?.driver.view() ?? null;
@@ -138,15 +188,22 @@ export class SimNode {
 
   /** Starts a process on what the disk holds. */
   start(): void {
-    if (this.#life !== null) return;
+    if (this.#life !== null || this.#isLost) return;
+    const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
+    if (!this.#hasSoundSnapshot()) {
+      this.#world.trace.record("refused", this.id, "its snapshot is damaged");
+      this.#lose();
+      return;
+    }
     this.#lives++;
     this.#world.trace.record("start", this.id, this.#lives);
-    const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
     this.#snapshotFiles.keepOnly(lastIncludedIndex, lastIncludedTerm);
     this.#identity.started();
     this.#world.streams?.up(this.id);
-    const life = this.#create();
+    const life = this.#createUnlessRefused();
+    if (life === null) return;
     this.#life = life;
+    this.#isRotten = false;
     life.driver.restore(() => {
       this.#restored(lastIncludedIndex, life.machine);
       life.isReady = true;
@@ -165,7 +222,7 @@ export class SimNode {
     this.#world.coverage.add("crashes");
     if (lost > 0) this.#world.coverage.add("crashesThatLostWrites");
     this.#life.process.kill();
-    this.#life.storage.cut();
+    this.#life.storage.cut(survivors);
     this.#world.network.attach(this.id, null);
     this.#world.streams?.down(this.id, hasPower);
     this.#world.checker.nodeCrashed(this.id);
@@ -284,19 +341,31 @@ export class SimNode {
     return this.#life?.isReady === true ? this.#life : null;
   }
 
-  #create(): Life {
-    const { scheduler, network, streams, checker, coverage } = this.#world;
-    const { config, tickIntervalMs, clockRate, parts } = this.#options;
-    const random = this.#options.random.fork(`life ${this.#lives}`);
-    const process = new SimProcess(scheduler, clockRate, () => {
-      checker.nodeTurned(this.id);
-    });
-    const storage = (parts.createStorage ?? ((context) => new SimStorage(context)))({
+  /** Null: its directory is damaged beyond what a start may repair. */
+  #createUnlessRefused(): Life | null {
+    try {
+      return this.#create();
+    } catch (error) {
+      const isRefused = error instanceof StorageError;
+      if (!isRefused || this.#options.directory?.isRotten !== true) throw error;
+      this.#world.trace.record("refused", this.id, "its directory is damaged");
+      this.#world.streams?.down(this.id, true);
+      this.#lose();
+      return null;
+    }
+  }
+
+  #createStorage(process: SimProcess, random: SeededRandom): CrashableStorage {
+    const { scheduler, coverage } = this.#world;
+    const { directory, parts, diskSpeed } = this.#options;
+    const create = (context: SimStorageContext): CrashableStorage =>
+      directory === null ? new SimStorage(context) : new SqliteSimStorage(context, directory);
+    return (parts.createStorage ?? create)({
       disk: this.disk,
       process,
       scheduler,
-      random: random.fork("disk"),
-      speed: this.#options.diskSpeed,
+      random,
+      speed: diskSpeed,
       coverage,
       onSyncStarted: (durationUs) => {
         this.#options.onSyncStarted(this, durationUs);
@@ -305,6 +374,16 @@ export class SimNode {
         this.#storageFailed(reason);
       },
     });
+  }
+
+  #create(): Life {
+    const { scheduler, network, streams, checker } = this.#world;
+    const { config, tickIntervalMs, clockRate, parts } = this.#options;
+    const random = this.#options.random.fork(`life ${this.#lives}`);
+    const process = new SimProcess(scheduler, clockRate, () => {
+      checker.nodeTurned(this.id);
+    });
+    const storage = this.#createStorage(process, random.fork("disk"));
     const machine = parts.createStateMachine?.() ?? new KvStateMachine();
     const ingredients: NodeIngredients = {
       config,
@@ -426,6 +505,19 @@ export class SimNode {
   #storageFailed(reason: string): void {
     this.#world.trace.record("disk failed", this.id, reason);
     this.#options.onStorageFailed(this);
+  }
+
+  #lose(): void {
+    this.#isLost = true;
+    this.#world.checker.diskLost(this.id);
+  }
+
+  /** A start refuses a directory whose snapshot is not what was written. */
+  #hasSoundSnapshot(): boolean {
+    const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
+    return (
+      lastIncludedIndex === 0 || this.#snapshotFiles.isSoundAt(lastIncludedIndex, lastIncludedTerm)
+    );
   }
 
   #restored(index: number, machine: KvStateMachine): void {

@@ -43,6 +43,10 @@ export class SimOperator {
     if (leader === null) return;
     const view = leader.view();
     if (view === null) return;
+    if (this.#hasLost()) {
+      replaceLost(this.#cluster);
+      return;
+    }
     const target = this.#drawTarget(leader);
     if (target === null) return;
     const asked = this.#random.chance(0.9) ? leader : this.#random.pick(this.#cluster.nodes);
@@ -57,6 +61,12 @@ export class SimOperator {
       this.#cluster.trace.record("changed", asked.id, outcome.kind);
       if (outcome.kind === "refused") this.#cluster.coverage.add("changesRefused");
     });
+  }
+
+  /** Whoever waits for a server that will not come back changes nothing else. */
+  #hasLost(): boolean {
+    const members = this.#cluster.checker.configurationsInPlay().flatMap(allMembers);
+    return members.some((id) => this.#cluster.node(id)?.isLost === true);
   }
 
   #drawTarget(leader: SimNode): ConfigurationTarget | null {
@@ -122,6 +132,33 @@ export class SimOperator {
     }
     return { id: node.id, address: `${node.id}:7001` };
   }
+}
+
+/**
+ * Asks the leader to put new servers in the place of those whose data is gone. Says whether there
+ * is none of those left.
+ */
+export function replaceLost(cluster: SimCluster): boolean {
+  const leader = cluster.leader();
+  const configuration = leader?.view()?.configuration;
+  if (leader === null || configuration === undefined) return false;
+  const lost = allMembers(configuration).filter((id) => cluster.node(id)?.isLost === true);
+  const isJoint = configuration.votersOutgoing.length > 0;
+  if (lost.length === 0) return !isJoint;
+  const { voters, learners, staging } = configuration;
+  const addresses = addressesOf(configuration);
+  let target: ConfigurationTarget = { voters, learners, staging, addresses };
+  for (const id of lost) target = without(target, id);
+  if (staging.length === 0) {
+    const node = cluster.addNode();
+    node.start();
+    target = withLearner(target, { id: node.id, address: `${node.id}:7001` }, true) ?? target;
+  }
+  cluster.trace.record("replace", leader.id, lost.join(" "));
+  leader.changeMembers(target, { expectedIndex: null, force: true }, ({ kind }) => {
+    if (kind === "applied") cluster.coverage.add("lostServersReplaced", lost.length);
+  });
+  return false;
 }
 
 /** All of them: a server that is added knows nobody, and finds the others by these. */

@@ -108,7 +108,7 @@ export class SimStorage implements Storage {
     const { disk, scheduler, onSyncStarted } = this.#context;
     disk.write(batch);
     this.#syncing.push(done);
-    const endUs = Math.max(this.#lastSyncEndUs, scheduler.nowUs + this.#durationUs());
+    const endUs = Math.max(this.#lastSyncEndUs, scheduler.nowUs + syncDurationUs(this.#context));
     this.#lastSyncEndUs = endUs;
     // The system finishes a sync that was begun also while the process is paused.
     scheduler.schedule(endUs - scheduler.nowUs, () => {
@@ -149,14 +149,14 @@ export class SimStorage implements Storage {
       });
     });
   }
+}
 
-  #durationUs(): number {
-    const { random, coverage } = this.#context;
-    const speed = this.#context.speed();
-    if (random.chance(speed.slowSyncChance)) {
-      coverage.add("slowSyncs");
-      return random.below(speed.slowSyncMaxUs);
-    }
-    return 1 + random.exponential(speed.syncMeanUs);
+/** How long the next sync takes. */
+export function syncDurationUs({ random, coverage, speed }: SimStorageContext): number {
+  const { syncMeanUs, slowSyncChance, slowSyncMaxUs } = speed();
+  if (random.chance(slowSyncChance)) {
+    coverage.add("slowSyncs");
+    return random.below(slowSyncMaxUs);
   }
+  return 1 + random.exponential(syncMeanUs);
 }

@@ -37,6 +37,7 @@ const COMMON_FAULTS = [
   "diskStall",
   "syncFailure",
   "readOnlyDisk",
+  "wipe",
   "clockJump",
   "clockStall",
   "longPause",
@@ -89,6 +90,8 @@ export interface SimulationPlan {
   readonly requestTimeoutUs: number;
   /** How long faults go on. */
   readonly safetyUs: number;
+  /** The nodes keep their logs in real databases, instead of in a model of them. */
+  readonly usesSqlite: boolean;
 }
 
 const SIZES = [1, 2, 3, 3, 3, 3, 4, 4, 5, 5, 5, 5, 6, 7] as const;
@@ -169,6 +172,7 @@ export function drawPlan(
     readChance: random.pick([0.1, 0.4, 0.8]),
     requestTimeoutUs: random.pick([100_000, 400_000, 1_500_000]),
     safetyUs: random.pick([2_000_000, 4_000_000, 8_000_000]),
+    usesSqlite: random.chance(0.05),
   };
 }
 

@@ -8,7 +8,7 @@ import { SeededRandom } from "./seeded-random.ts";
 import { SimClient } from "./sim-client.ts";
 import { SimCluster } from "./sim-cluster.ts";
 import { StreamInjector } from "./stream-injector.ts";
-import { SimOperator } from "./sim-operator.ts";
+import { replaceLost, SimOperator } from "./sim-operator.ts";
 import { SimSessionClient } from "./sim-session-client.ts";
 import {
   checkBoundedLogs,
@@ -29,6 +29,7 @@ import { drawPlan } from "./simulation-plan.ts";
 const LIVENESS_LIMIT_US = 30_000_000;
 
 const AWAKENING_US = 1_000;
+const OPERATOR_PATIENCE_US = 1_000_000;
 
 /** A removed server that cannot be told is forgotten by then. */
 const DEPARTURE_LIMIT_US = 3_000_000;
@@ -82,9 +83,11 @@ export async function simulate(
   const failure = await alone(cluster, () =>
     catchFailure(cluster, () => run(cluster, plan, random, options.parts?.createClient)),
   );
+  const traceHash = cluster.trace.digest();
+  cluster.dispose();
   return {
     seed,
-    traceHash: cluster.trace.digest(),
+    traceHash,
     eventCount: cluster.trace.count,
     simulatedMs: cluster.scheduler.nowUs / 1000,
     coverage: cluster.coverage,
@@ -162,6 +165,7 @@ async function run(
   for (const client of [...users.writers, ...users.others]) client.stop();
 
   for (const node of cluster.nodes) cluster.start(node);
+  await requireReplacement(cluster);
   requireInvariant(
     await cluster.runUntil(() => hasConverged(cluster), LIVENESS_LIMIT_US),
     "Liveness",
@@ -288,6 +292,22 @@ async function requireWrites(
     ),
     "Liveness",
     () => `a healed majority serves no write: ${describe(cluster.nodes)}`,
+  );
+}
+
+/** The operator asks until it is done. */
+async function requireReplacement(cluster: SimCluster): Promise<void> {
+  let nextUs = 0;
+  const isDone = (): boolean => {
+    if (!cluster.nodes.some((node) => node.isLost)) return true;
+    if (cluster.scheduler.nowUs < nextUs) return false;
+    nextUs = cluster.scheduler.nowUs + OPERATOR_PATIENCE_US;
+    return replaceLost(cluster);
+  };
+  requireInvariant(
+    await cluster.runUntil(isDone, LIVENESS_LIMIT_US),
+    "Liveness",
+    () => `servers whose data is gone are not replaced: ${describe(cluster.nodes)}`,
   );
 }
 

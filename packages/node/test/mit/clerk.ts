@@ -32,6 +32,8 @@ export interface ClerkOptions {
 interface Request {
   readonly ask: (node: SimNode) => void;
   isOver: boolean;
+  /** How often it was sent: only the newest attempt waits and tries again. */
+  attempts: number;
 }
 
 /**
@@ -166,12 +168,14 @@ export class Clerk {
   }
 
   #send(ask: (node: SimNode, request: Request) => void): void {
-    const request: Request = { ask: (node) => ask(node, request), isOver: false };
+    const request: Request = { ask: (node) => ask(node, request), isOver: false, attempts: 0 };
     this.#try(request);
   }
 
   #try(request: Request): void {
     const server = this.#server;
+    request.attempts += 1;
+    const attempt = request.attempts;
     const { scheduler } = this.#group.cluster;
     if (!this.#isLost() && this.#reach.includes(server)) {
       this.#later(() => {
@@ -179,7 +183,7 @@ export class Clerk {
       });
     }
     scheduler.schedule(PATIENCE_US, () => {
-      if (request.isOver || this.#server !== server) return;
+      if (request.isOver || request.attempts !== attempt) return;
       this.#moveOn();
       this.#try(request);
     });
@@ -198,9 +202,9 @@ export class Clerk {
     const leader = this.#reach.find((server) => this.#group.node(server).id === leaderId);
     if (leader === undefined || leader === this.#server) this.#moveOn();
     else this.#server = leader;
-    const server = this.#server;
+    const attempt = request.attempts;
     this.#group.cluster.scheduler.schedule(10_000, () => {
-      if (!request.isOver && this.#server === server) this.#try(request);
+      if (!request.isOver && request.attempts === attempt) this.#try(request);
     });
   }
 

@@ -315,3 +315,14 @@ test("Lost peer: the loss of one that does not lead starts no election", () => {
   assert.equal(server.core.view().leaderId, "n2");
   assert.equal(server.core.view().electionTicksLeft, electionTicksLeft);
 });
+
+test("Forged term: in the last term that can be encoded nobody campaigns (Raft §5.1)", () => {
+  const server = new ServerUnderTest({ currentTerm: 1 });
+  server.receive("n2", requestVote("n2", Number.MAX_SAFE_INTEGER));
+  server.persistAll();
+  for (let ticks = 0; ticks < 4 * TICKS.electionTicks; ticks += 1) {
+    assert.deepEqual(server.tick(), outputOf({}));
+  }
+  const { role, currentTerm } = server.core.view();
+  assert.deepEqual([role, currentTerm], ["follower", Number.MAX_SAFE_INTEGER]);
+});

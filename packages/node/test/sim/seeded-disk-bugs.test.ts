@@ -59,7 +59,8 @@ test("seeded bug: a received snapshot that nobody checks is caught where a crash
     {
       createSnapshots: (options) => new SimSnapshotStore({ ...options, isSound: () => true }),
     },
-    ({ faults, snapshots, changeGapMeanUs }) =>
+    ({ faults, snapshots, streams, changeGapMeanUs }) =>
+      streams === null &&
       faults.has("tornWrite") &&
       (faults.has("crash") || faults.has("powerCut")) &&
       snapshots.pieceMaxBytes <= 300 &&
@@ -98,4 +99,20 @@ test("seeded bug: a disk that never forgets makes a campaign vacuous", async () 
   assert.ok(!missing.includes("crashes"));
   assert.ok(missing.includes("crashesThatLostWrites"), `missing: ${missing.join(", ")}`);
   assert.ok(missing.includes("tornWrites"));
+});
+
+test("seeded bug: a server that comes back under its old name with an empty disk is caught (Diss. §3.8)", async () => {
+  const failure = await firstFailure(
+    { admitsWiped: true },
+    ({ faults, configuration }) => faults.has("wipe") && configuration.voters.length === 3,
+  );
+  assertIs(failure, [
+    "Committed Immutable",
+    "Committed On Quorum",
+    "Leader Completeness",
+    "One Vote Per Term",
+    "Replication Belief",
+    "Election Safety",
+    "No Exception",
+  ]);
 });

@@ -209,6 +209,29 @@ test("openStorage: cuts the log where SQLite cannot read its pages", async (t) =
   assert.ok(cuts >= 3, `${cuts} pages`);
 });
 
+test("openStorage: refuses tables that are not those that were made", async (t) => {
+  // A column's name, and a constraint that every write would break.
+  for (const text of ["votedFor    TEXT", "commitIndex >= 0"]) {
+    const directory = await withLog(t);
+    const path = join(directory, "raft.db");
+    const offset = fs.readFileSync(path).indexOf(text);
+    assert.ok(offset > 0, `${text} is not in the file`);
+    const database = fs.readFileSync(path);
+    database.write(text.startsWith("voted") ? "votedFOr" : "commitIndex < 0 ", offset, "latin1");
+    fs.writeFileSync(path, database);
+    await assert.rejects(open(directory), { code: "damaged" });
+  }
+});
+
+test("openStorage: calls a schema that no statement fits damaged, not a fault of the disk", async (t) => {
+  const directory = await withLog(t);
+  const path = join(directory, "raft.db");
+  const database = fs.readFileSync(path);
+  database.write("votedFar", database.indexOf("votedFor    TEXT"), "latin1");
+  fs.writeFileSync(path, database);
+  await assert.rejects(open(directory), { code: "damaged" });
+});
+
 /** Some pages of the file that hold rows of the log, each with many. */
 function logLeaves(file: Buffer): number[] {
   const pages: number[] = [];

@@ -51,6 +51,7 @@ export class ClusterChecker {
   readonly #votes = new VoteLedger();
   readonly #logs = new LogMatching();
   readonly #disks = new Map<NodeId, SimDisk>();
+  readonly #lost = new Set<NodeId>();
   readonly #lives = new Map<NodeId, ObservedLife>();
   readonly #coverage: Coverage;
   /** Null: nothing is bounded. */
@@ -68,16 +69,23 @@ export class ClusterChecker {
     this.#disks.set(node, disk);
   }
 
+  /** The disk of `node` is gone for good. What it acknowledged, it did acknowledge. */
+  diskLost(node: NodeId): void {
+    this.#lost.add(node);
+  }
+
   /** The latest committed configuration, and those in any log or on any disk after it. */
   configurationsInPlay(): readonly [Configuration, ...Configuration[]] {
     const latest = this.#configurationAt(this.ledger.lastIndex);
     const inLogs = [...this.#lives.values()].flatMap(({ configurations }) =>
       configurations.after(latest.index).map(({ configuration }) => configuration),
     );
-    const onDisks = [...this.#disks.values()].flatMap(({ entries }) =>
-      entries
-        .filter(({ kind, index }) => kind === "configuration" && index > latest.index)
-        .map(({ data }) => decodeConfiguration(data)),
+    const onDisks = [...this.#disks].flatMap(([node, { entries }]) =>
+      this.#lost.has(node)
+        ? []
+        : entries
+            .filter(({ kind, index }) => kind === "configuration" && index > latest.index)
+            .map(({ data }) => decodeConfiguration(data)),
     );
     return [latest.configuration, ...inLogs, ...onDisks];
   }

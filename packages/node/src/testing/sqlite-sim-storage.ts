@@ -1,0 +1,385 @@
+import { crc32 } from "node:zlib";
+
+import type { LogEntry } from "@quorate/wire";
+import { configurationOf, decodeEntries, encodeEntries } from "@quorate/wire";
+import type { PersistBatch, RecoveredState } from "../raft/index.ts";
+import { assert, isAsUpToDate } from "../raft/index.ts";
+import { BatchOrder } from "../storage/batch-order.ts";
+import { fromErrorRecord } from "../storage/storage-error.ts";
+import { StorageLoop } from "../storage/storage-loop.ts";
+import type {
+  DirectoryContents,
+  StorageReport,
+  StorageRequest,
+} from "../storage/thread-messages.ts";
+import { WalFile } from "../storage/wal-file.ts";
+import { requireInvariant } from "./invariant-violation.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+import type { CrashableStorage } from "./sim-node.ts";
+import type { SimStorageContext } from "./sim-storage.ts";
+import { syncDurationUs } from "./sim-storage.ts";
+import type { DirectoryImage, SqliteDirectory } from "./sqlite-directory.ts";
+import { tearDatabase, tearWal } from "./sqlite-directory.ts";
+
+/** How often a stalled or a full disk is looked at. */
+const LOOK_US = 20_000;
+const PAGE_BYTES = 4096;
+
+interface WaitingBatch {
+  readonly ticket: number;
+  readonly batch: PersistBatch;
+  readonly request: StorageRequest;
+  readonly done: () => void;
+  /** In the cache of the system, as far as the model of the disk goes. */
+  isWritten: boolean;
+}
+
+/** A write-ahead log whose syncs may fail. */
+class FailingWal extends WalFile {
+  readonly #fails: () => boolean;
+
+  constructor(path: string, fails: () => boolean) {
+    super(path);
+    this.#fails = fails;
+  }
+
+  override sync(): void {
+    if (this.#fails()) {
+      throw Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" });
+    }
+    super.sync();
+  }
+}
+
+/**
+ * The real database code on real files, in simulated time, with the model of a disk beside it: what
+ * is recovered must be what the model says. Its thread's loop runs here, at the moments at which a
+ * sync ends.
+ */
+export class SqliteSimStorage implements CrashableStorage {
+  readonly recovered: RecoveredState;
+  readonly #context: SimStorageContext;
+  readonly #directory: SqliteDirectory;
+  readonly #loop: StorageLoop;
+  readonly #order: BatchOrder;
+  readonly #waiting: WaitingBatch[] = [];
+  /** What the disk surely holds while a sync that fails is under way. */
+  #beforeFailure: DirectoryImage | null = null;
+  #ticket = 0;
+  #sizeBytes = 0;
+  #lastSyncEndUs = 0;
+  #isLimited = false;
+  #isFull = false;
+  #hasFailed = false;
+  #isCut = false;
+
+  /** @throws StorageError where the directory is refused. */
+  constructor(context: SimStorageContext, directory: SqliteDirectory) {
+    this.#context = context;
+    this.#directory = directory;
+    const { process } = context;
+    const opening = new Opening();
+    let onReport = (report: StorageReport): void => {
+      opening.onReport(report);
+    };
+    this.#loop = new StorageLoop(
+      {
+        report: (report) => {
+          onReport(report);
+        },
+        takeWaiting: () => null,
+        after: (delayMs, fn) =>
+          process.after(delayMs, () => {
+            if (!this.#isCut) fn();
+          }),
+      },
+      { databasePath: directory.databasePath, expect: {}, sizeMaxBytes: null },
+      (path) => new FailingWal(path, () => this.#beforeFailure !== null),
+    );
+    this.#loop.open();
+    onReport = (report) => {
+      this.#onReport(report);
+    };
+    const { contents, recovered } = opening.result();
+    this.#requireSame(contents, recovered);
+    directory.opened();
+    this.recovered = recovered;
+    this.#order = new BatchOrder(recovered);
+  }
+
+  persist(batch: PersistBatch, done: () => void): void {
+    this.#order.check(batch);
+    this.#ticket += 1;
+    const { hardState, snapshot = null, clearsVoteFloor = false } = batch;
+    const records = batch.entries.length > 0 ? encodeEntries(batch.entries) : null;
+    const ticket = this.#ticket;
+    const request = {
+      kind: "persist",
+      ticket,
+      hardState,
+      records,
+      snapshot,
+      clearsVoteFloor,
+    } as const;
+    // Behind one that found no room nothing is written.
+    const isWritten = this.#waiting.every((before) => before.isWritten);
+    this.#waiting.push({ ticket, batch, request, done, isWritten });
+    const { disk, scheduler, onSyncStarted } = this.#context;
+    if (isWritten) disk.write(batch);
+    const durationUs = syncDurationUs(this.#context);
+    const endUs = Math.max(this.#lastSyncEndUs, scheduler.nowUs + durationUs);
+    this.#lastSyncEndUs = endUs;
+    scheduler.schedule(endUs - scheduler.nowUs, () => {
+      this.#hand(request);
+    });
+    onSyncStarted(endUs - scheduler.nowUs);
+  }
+
+  state(): "ok" | "full" {
+    return this.#isFull ? "full" : "ok";
+  }
+
+  /**
+   * The machine loses power. The oldest `survivors` of the batches that were not synced are in the
+   * log all the same, and of the next one a part, perhaps.
+   */
+  cut(survivors: number): void {
+    if (this.#isCut) return;
+    this.#isCut = true;
+    const { random } = this.#context;
+    const directory = this.#directory;
+    const image =
+      this.#beforeFailure === null
+        ? this.#cutWaiting(survivors)
+        : this.#cutFailed(this.#beforeFailure, survivors);
+    directory.crash(image);
+    this.#loop.onRequest({ kind: "close" });
+    if (random.chance(0.2)) crashDuringStart(random, directory);
+    directory.forget();
+  }
+
+  sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  close(): Promise<void> {
+    assert(this.#isCut, "a simulated process ends by crashes only");
+    return Promise.resolve();
+  }
+
+  #cutWaiting(survivors: number): DirectoryImage {
+    const unsynced = this.#waiting.filter(({ isWritten }) => isWritten);
+    if (unsynced.length === 0) return this.#directory.read();
+    this.#liftLimit();
+    for (const { request } of unsynced.slice(0, survivors)) this.#loop.onRequest(request);
+    const image = this.#directory.read();
+    const next = unsynced[survivors];
+    if (next === undefined) return image;
+    this.#loop.onRequest(next.request);
+    return this.#torn(image);
+  }
+
+  /** What a failed sync should have brought to the disk is there, or in part. */
+  #cutFailed(before: DirectoryImage, survivors: number): DirectoryImage {
+    return survivors > 0 ? this.#directory.read() : this.#torn(before);
+  }
+
+  #torn(before: DirectoryImage): DirectoryImage {
+    const { wal } = this.#directory.read();
+    return { ...before, wal: tearWal(before.wal, wal, this.#context.random) };
+  }
+
+  #hand(request: StorageRequest): void {
+    if (this.#isCut) return;
+    const { disk, scheduler, onFailure, process } = this.#context;
+    const { trouble } = disk;
+    const stallUs = trouble.stalledUntilUs - scheduler.nowUs;
+    if (stallUs > 0) {
+      scheduler.schedule(Math.min(stallUs, LOOK_US), () => {
+        this.#hand(request);
+      });
+    } else if (trouble.isReadOnly) {
+      process.deliver(() => {
+        onFailure("the file system is read-only");
+      });
+    } else {
+      if (trouble.isFull && !this.#isLimited) this.#limit();
+      if (trouble.failsNextSync) this.#beforeFailure = this.#directory.read();
+      trouble.failsNextSync = false;
+      this.#loop.onRequest(request);
+      if (this.#hasFailed) return;
+      this.#beforeFailure = null;
+      const isKept = this.#waiting.some((waiting) => waiting.request === request);
+      if (isKept) this.#takeBack(this.#waiting);
+    }
+  }
+
+  #limit(): void {
+    this.#isLimited = true;
+    this.#loop.onRequest({ kind: "limitSize", sizeMaxBytes: PAGE_BYTES });
+    this.#lookForRoom();
+  }
+
+  #lookForRoom(): void {
+    this.#context.scheduler.schedule(LOOK_US, () => {
+      if (this.#isCut) return;
+      if (this.#context.disk.trouble.isFull) this.#lookForRoom();
+      else this.#liftLimit();
+    });
+  }
+
+  #liftLimit(): void {
+    if (!this.#isLimited) return;
+    this.#isLimited = false;
+    this.#loop.onRequest({ kind: "limitSize", sizeMaxBytes: 2 ** 32 });
+  }
+
+  #onReport(report: StorageReport): void {
+    if (this.#isCut) return;
+    const { coverage, process, onFailure } = this.#context;
+    switch (report.kind) {
+      case "durable":
+        this.#sizeBytes = report.sizeBytes;
+        this.#durable(report.ticket);
+        return;
+      case "size":
+        this.#sizeBytes = report.sizeBytes;
+        return;
+      case "full":
+        coverage.add("writesThatFoundNoRoom");
+        this.#isFull = true;
+        return;
+      case "roomy":
+        this.#isFull = false;
+        return;
+      case "failed":
+        coverage.add("syncsFailed");
+        this.#hasFailed = true;
+        this.#takeBack(this.#waiting.slice(1));
+        process.deliver(() => {
+          onFailure(report.error.cause ?? report.error.verb);
+        });
+        return;
+      case "closed":
+        return;
+      case "snapshotFound":
+      case "entries":
+      case "entriesAgain":
+      case "opened":
+      case "refused":
+        assert(false, `the storage loop reported ${report.kind} twice`);
+    }
+  }
+
+  /** Nothing of these was written: there was no room, or the disk failed before them. */
+  #takeBack(batches: readonly WaitingBatch[]): void {
+    for (const waiting of batches) {
+      if (waiting.isWritten) this.#context.disk.takeBack();
+      waiting.isWritten = false;
+    }
+  }
+
+  #durable(durableTicket: number): void {
+    const { disk, process } = this.#context;
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      if (first.ticket > durableTicket) return;
+      this.#waiting.shift();
+      if (!first.isWritten) disk.write(first.batch);
+      disk.sync(1);
+      process.deliver(first.done);
+    }
+  }
+
+  /** What the directory holds is what the model says; what was damaged in it was found. */
+  #requireSame({ warning }: DirectoryContents, recovered: RecoveredState): void {
+    const { disk, coverage } = this.#context;
+    if (warning !== null) {
+      requireInvariant(
+        this.#directory.isRotten,
+        "Storage As Modelled",
+        () => `${this.#directory.label}: ${warning}, and nobody damaged it`,
+      );
+      coverage.add("sqliteRepairs");
+      const expected = disk.voteFloorWithout(
+        recovered.beforeFirst.index + recovered.entries.length,
+      );
+      const { voteFloor } = recovered;
+      requireInvariant(
+        expected === null || (voteFloor !== null && isAsUpToDate(voteFloor, expected)),
+        "Storage As Modelled",
+        () =>
+          `${this.#directory.label} was cut with the floor ${JSON.stringify(voteFloor)}, its log went ` +
+          `to ${JSON.stringify(expected)}`,
+      );
+      disk.repaired(recovered);
+    }
+    const model = describe(disk.recover());
+    const found = describe(recovered);
+    requireInvariant(
+      found === model,
+      "Storage As Modelled",
+      () => `${this.#directory.label} holds ${found}, not ${model}`,
+    );
+  }
+}
+
+/** Puts together what a start reports. */
+class Opening {
+  #entries: LogEntry[] = [];
+  #contents: DirectoryContents | null = null;
+
+  onReport(report: StorageReport): void {
+    if (report.kind === "entries") this.#entries.push(...decodeEntries(report.records));
+    else if (report.kind === "entriesAgain") this.#entries = [];
+    else if (report.kind === "snapshotFound") return;
+    else if (report.kind === "opened") this.#contents = report.contents;
+    else if (report.kind === "refused") throw fromErrorRecord(report.error);
+    else assert(false, `a start reported ${report.kind}`);
+  }
+
+  result(): { readonly contents: DirectoryContents; readonly recovered: RecoveredState } {
+    const contents = this.#contents;
+    assert(contents !== null, "the storage loop did not open");
+    const { hardState, snapshot, beforeFirst, voteFloor } = contents;
+    const entries = this.#entries.filter(({ index }) => index > beforeFirst.index);
+    return { contents, recovered: { hardState, entries, snapshot, beforeFirst, voteFloor } };
+  }
+}
+
+/** The power goes off again while the next start copies the log into the database. */
+function crashDuringStart(random: SeededRandom, directory: SqliteDirectory): void {
+  const before = directory.read();
+  const host = { report: () => undefined, takeWaiting: () => null, after: () => NO_TIMER };
+  const loop = new StorageLoop(host, {
+    databasePath: directory.databasePath,
+    expect: {},
+    sizeMaxBytes: null,
+  });
+  loop.open();
+  const after = directory.read();
+  directory.crash({ ...before, database: tearDatabase(before.database, after.database, random) });
+  loop.onRequest({ kind: "close" });
+}
+
+const NO_TIMER = { cancel: (): void => undefined };
+
+/** Equal texts for equal states. */
+function describe({
+  hardState,
+  entries,
+  snapshot,
+  beforeFirst,
+  voteFloor,
+}: RecoveredState): string {
+  const configuration = configurationOf(snapshot.configuration);
+  const log = entries.map(
+    (entry) => `${entry.index}@${entry.term} ${entry.kind} ${crc32(entry.data).toString(16)}`,
+  );
+  return JSON.stringify({
+    hardState,
+    snapshot: { ...snapshot, configuration },
+    beforeFirst,
+    voteFloor,
+    log,
+  });
+}
