@@ -286,8 +286,8 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "checkers/session-ledger.ts",
       find: '      isRight,\n      "Exactly Once",',
       replace: '      isRight || !isRight,\n      "Exactly Once",',
-      seeds: 0,
-      tests: seededBug("a store that does every repeat again is caught (Diss. §6.3)"),
+      tier: "unit",
+      tests: [{ file: `${CHECKERS}/session-ledger.test.ts` }],
     },
     {
       name: "disruption-is-not-asked-for",
