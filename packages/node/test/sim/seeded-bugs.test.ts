@@ -344,7 +344,8 @@ test("seeded bug: a snapshot that is not the state of its index is caught (§7)"
   class StrayMachine extends KvStateMachine {
     override restore(): StateRestorer {
       const restorer = super.restore();
-      const data = encodeCommand({ kind: "delete", key: Buffer.from("key-0") });
+      const key = Buffer.from("stray");
+      const data = encodeCommand({ kind: "put", key, value: key });
       return {
         write: (chunk) => {
           restorer.write(chunk);
