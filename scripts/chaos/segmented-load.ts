@@ -1,9 +1,8 @@
 import { join } from "node:path";
-import { HistoryFile, readBack, Workload } from "@quorate/cli/verify";
+import { checkFile, HistoryFile, readBack, Workload } from "@quorate/cli/verify";
 import type { Availability, Loss, WorkloadCounts } from "@quorate/cli/verify";
 import { QuorateClient } from "@quorate/wire/client";
 import type { Verdict } from "@quorate/wire/history";
-import { checkFile } from "./history-check.ts";
 
 export interface SegmentedLoadOptions {
   /** `host:port` of the nodes that there are now. */

@@ -47,7 +47,7 @@ export interface ClusterReport {
   readonly size: number;
   readonly up: number;
   readonly quorum: number;
-  /** Of the voters that answer, those on the side that has most of them: all but where lines are cut. */
+  /** Of the voters that answer, those on the side with most of them: all where no line is cut. */
   readonly together: number;
   /** Lines that were cut on purpose. */
   readonly cuts: readonly LineCut[];

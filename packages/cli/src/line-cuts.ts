@@ -65,6 +65,15 @@ export function setCuts(
   );
 }
 
+export function hasObeyed(outcomes: readonly CutOutcome[], id: NodeId): boolean {
+  return outcomes.some((told) => told.id === id && told.error === null);
+}
+
+/** The lines of which neither end has obeyed: they carry as before. */
+export function uncutLines(cuts: readonly LineCut[], outcomes: readonly CutOutcome[]): LineCut[] {
+  return cuts.filter(({ from, to }) => !hasObeyed(outcomes, from) && !hasObeyed(outcomes, to));
+}
+
 /** The cuts that these nodes report, each once. */
 export function cutsIn(statuses: readonly NodeStatus[]): LineCut[] {
   const found = new Map<string, LineCut>();

@@ -25,7 +25,8 @@ export interface NodeObservation {
 }
 
 /**
- * `minority`: its lines are cut, and too few nodes are on its side for a majority. `stale leader`: calls itself leader in an older term than another node's. `retired`: a member no
+ * `minority`: its lines are cut, and too few nodes are on its side for a majority.
+ * `stale leader`: calls itself leader in an older term than another node's. `retired`: a member no
  * more, and it knows. `refused`: others do not talk to it, because its data is not what it was.
  * `lost data`: it ran, and its data is gone: it cannot come back by its name.
  */

@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cutsBetween, cutsOneWay, describeCuts, rulesAt, sidesOf } from "../src/line-cuts.ts";
+import { RequestError } from "@quorate/wire/client";
+
+import { failureOf } from "../src/commands/line-request.ts";
+import type { CutOutcome } from "../src/line-cuts.ts";
+import {
+  uncutLines,
+  cutsBetween,
+  cutsOneWay,
+  describeCuts,
+  rulesAt,
+  sidesOf,
+} from "../src/line-cuts.ts";
 
 const FIVE = ["n1", "n2", "n3", "n4", "n5"];
 
@@ -37,4 +48,19 @@ test("cuts: sides are told where all lines between them are cut, and lines other
 test("cuts: a line that is cut one way makes no side: the other way it still carries", () => {
   const cuts = cutsOneWay(["n1"], ["n2", "n3"]);
   assert.equal(describeCuts(["n1", "n2", "n3"], cuts), "n1→n2, n1→n3");
+});
+
+test("cuts: a line is cut where one of its ends has obeyed; the failure tells what is known", () => {
+  const outcome = (id: string, error: RequestError | null): CutOutcome => {
+    return { id, address: `${id}:1`, error };
+  };
+  const silent = new RequestError("unreachable", "notApplied", { message: "no answer" });
+  const slow = new RequestError("timeout", "unknown", { message: "no answer in time" });
+  const cuts = cutsBetween([["n1"], ["n2"], ["n3"]]);
+  assert.deepEqual(uncutLines(cuts, [outcome("n1", null), outcome("n2", null)]), []);
+  const one = [outcome("n1", null), outcome("n2", silent), outcome("n3", silent)];
+  assert.equal(describeCuts([], uncutLines(cuts, one)), "n2-n3");
+  assert.equal(failureOf(one), "failed");
+  assert.equal(failureOf([outcome("n2", silent)]), "notApplied");
+  assert.equal(failureOf([outcome("n1", null), outcome("n2", slow)]), "outcomeUnknown");
 });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { FAULTS } from "../fault-kinds.ts";
 import type { Fault } from "../faults/fault.ts";
-import { checkFile } from "../history-check.ts";
+import { checkFile } from "@quorate/cli/verify";
 import { readOptions } from "../options.ts";
 import { formatReport } from "../report.ts";
 import { runChaos } from "../run.ts";

@@ -1,7 +1,4 @@
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
-
-import type { CheckProgress, History, Verdict } from "@quorate/wire/history";
+import type { Verdict } from "@quorate/wire/history";
 import { Option } from "commander";
 
 import type { CommandLine } from "../command-line.ts";
@@ -11,6 +8,8 @@ import { formatDuration } from "../durations.ts";
 import { CommandError } from "../errors.ts";
 import { exitCodeOf } from "../exit-codes.ts";
 import type { JsonValue } from "../output/json.ts";
+import type { FileCheckProgress } from "../verify/history-check.ts";
+import { checkFile, NoHistoryError } from "../verify/history-check.ts";
 
 const EXAMPLES = `
 Examples:
@@ -26,68 +25,52 @@ Exit code 0: linearizable. 8: a violation; the smallest contradiction that was f
 1: neither is shown: the budget ended first, or the history is void, for it could prove nothing.
 `;
 
-const PROGRESS_INTERVAL_MS = 1_000;
-
 interface CheckHistoryOptions {
   readonly budget: number;
   readonly ignorePositions: boolean;
-}
-
-/** Hands lines on, and says now and then how many there were. */
-async function* counted(
-  context: CommandContext,
-  lines: AsyncIterable<string>,
-): AsyncGenerator<string> {
-  let count = 0;
-  let toldAt = performance.now();
-  for await (const line of lines) {
-    count++;
-    if (count % 1024 === 0 && performance.now() - toldAt > PROGRESS_INTERVAL_MS) {
-      toldAt = performance.now();
-      context.printer.progress(`read ${count} lines`);
-    }
-    yield line;
-  }
 }
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
-/** Loaded where it is needed: no other command has to wait for it. */
-function loadChecker(): Promise<typeof import("@quorate/wire/history")> {
-  return import("@quorate/wire/history");
+/** Tells on a terminal how far the check is. */
+function tellProgress({ printer }: CommandContext, progress: FileCheckProgress): void {
+  switch (progress.kind) {
+    case "reading":
+      printer.progress(`read ${progress.lines} lines`);
+      break;
+    case "read":
+      printer.progress(`checks ${progress.operations} operations`);
+      break;
+    case "checking": {
+      const { decided, partitions, steps } = progress;
+      printer.progress(`${decided} of ${partitions} groups of keys decided, ${steps} steps`);
+    }
+  }
 }
 
-async function readHistory(context: CommandContext, file: string): Promise<History> {
-  const { HistoryError, parseHistory } = await loadChecker();
-  const input: NodeJS.ReadableStream =
-    file === "-" ? context.stdin : createReadStream(file, { encoding: "utf8" });
-  // A line interface swallows the errors of its input, so they are caught at the input itself.
-  const failed = new Promise<never>((_, reject) => input.once("error", reject));
-  const lines = createInterface({ input, crlfDelay: Infinity });
+/** In a thread of its own: a signal ends the command at once, however long the check takes. */
+async function judgeFile(
+  context: CommandContext,
+  file: string,
+  options: CheckHistoryOptions,
+): Promise<Verdict> {
   try {
-    return await Promise.race([parseHistory(counted(context, lines)), failed]);
+    return await checkFile(file, {
+      ...(file === "-" ? { input: context.stdin } : {}),
+      budgetMs: options.budget,
+      usePositions: !options.ignorePositions,
+      onProgress: (progress) => tellProgress(context, progress),
+    });
   } catch (error) {
     if (isMissing(error)) throw new CommandError("notFound", `there is no file ${file}`);
-    if (!(error instanceof HistoryError)) throw error;
+    if (!(error instanceof NoHistoryError)) throw error;
     throw new CommandError("failed", `${file === "-" ? "stdin" : file} is no history`, {
       why: [error.message],
       cause: error,
     });
-  } finally {
-    lines.close();
   }
-}
-
-/** Tells on a terminal how far the check is, at most once a second. */
-function progressOf(context: CommandContext): (progress: CheckProgress) => void {
-  let toldAt = performance.now();
-  return ({ decided, partitions, steps }) => {
-    if (performance.now() - toldAt < PROGRESS_INTERVAL_MS) return;
-    toldAt = performance.now();
-    context.printer.progress(`${decided} of ${partitions} groups of keys decided, ${steps} steps`);
-  };
 }
 
 async function check(
@@ -95,19 +78,17 @@ async function check(
   file: string,
   options: CheckHistoryOptions,
 ): Promise<number> {
-  const history = await readHistory(context, file);
-  const { checkHistory, formatVerdict } = await loadChecker();
   const began = performance.now();
-  const verdict = checkHistory(history, {
-    budgetMs: options.budget,
-    usePositions: !options.ignorePositions,
-    onProgress: progressOf(context),
-  });
+  const verdict = await judgeFile(context, file, options);
   const tookMs = performance.now() - began;
   const { printer } = context;
   if (printer.format === "json") printer.document("HistoryVerdict", fieldsOf(verdict, tookMs));
-  else printer.bytes(`${formatVerdict(verdict)}\n`);
-  printer.trace(`checked in ${formatDuration(tookMs)}`);
+  else {
+    // Loaded where it is needed: no other command has to wait for it.
+    const { formatVerdict } = await import("@quorate/wire/history");
+    printer.bytes(`${formatVerdict(verdict)}\n`);
+  }
+  printer.trace(`read and checked in ${formatDuration(tookMs)}`);
   return exitCodeOf(REASONS[verdict.kind]);
 }
 

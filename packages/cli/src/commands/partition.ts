@@ -1,37 +1,31 @@
 import type { NodeId } from "@quorate/wire";
-import { QuorateClient } from "@quorate/wire/client";
 import { Option } from "commander";
 
-import type { ClusterReport } from "../cluster-report.ts";
-import { reportCluster } from "../cluster-report.ts";
-import { describeHealth } from "../cluster-wording.ts";
+import { repairCommands } from "../cluster-wording.ts";
 import type { CommandLine } from "../command-line.ts";
 import { durationArgument } from "../command-line.ts";
-import type { CommandContext, Target } from "../context.ts";
+import type { CommandContext } from "../context.ts";
 import { formatDuration } from "../durations.ts";
 import { CommandError } from "../errors.ts";
-import type { CutOutcome, LineCut, NodeAddress } from "../line-cuts.ts";
-import { cutsBetween, cutsOneWay, describeCuts, setCuts } from "../line-cuts.ts";
-import { observeCluster } from "../observe.ts";
+import type { CutOutcome, LineCut } from "../line-cuts.ts";
+import { cutsBetween, cutsOneWay, describeCuts, hasObeyed, uncutLines } from "../line-cuts.ts";
 import type { JsonValue } from "../output/json.ts";
-import { resolveTarget } from "../target.ts";
+import type { AskedCluster } from "./line-request.ts";
+import { failureOf, look, reachable, tell } from "./line-request.ts";
 
 const PARTITION_EXAMPLES = `
 Examples:
   quorate partition n1               n1 alone; all others together
   quorate partition leader           whoever leads now, alone
   quorate partition n1,n2 n3         three sides, where there are more than three nodes
-  quorate partition n1 --one-way     what n1 sends is lost, and it hears the others
+  quorate partition n1 --one-way     what n1 sends is lost; at first it hears the others
   quorate partition n1 --for 30s
 
 Nodes that are not named form the last side. An earlier partition is replaced.
 Only the nodes' lines to each other are cut: clients reach all of them.
+A line that is cut one way carries the other way for about 5 s. Then the nodes close its
+connections, for no answer comes over them, and open no new ones: it is silent both ways.
 Undo: quorate heal
-`;
-
-const HEAL_EXAMPLES = `
-Examples:
-  quorate heal
 `;
 
 interface PartitionOptions {
@@ -39,28 +33,16 @@ interface PartitionOptions {
   readonly for: number;
 }
 
-/** The cluster as it is asked to change its lines. */
-interface Asked {
-  readonly context: CommandContext;
-  readonly target: Target;
-  readonly report: ClusterReport;
-  readonly nodes: readonly NodeAddress[];
+function ttlArgument(text: string): number {
+  const ttlMs = durationArgument(text);
+  if (ttlMs >= 1) return ttlMs;
+  throw new CommandError("usage", `--for: "${text}" is too short for a partition`, {
+    why: ["it lasts 1ms or more, at most 24h"],
+    try: ["quorate partition n1 --for 30s", "quorate heal"],
+  });
 }
 
-async function look(context: CommandContext): Promise<Asked> {
-  const target = resolveTarget(context);
-  const report = reportCluster(await observeCluster(target, context.options.timeoutMs));
-  if (report.health === "unreachable") {
-    throw new CommandError("unreachable", "no node answers", {
-      why: [`endpoints: ${target.rule}`],
-      try: ["quorate status"],
-    });
-  }
-  const members = report.nodes.filter((node) => node.health !== "retired");
-  return { context, target, report, nodes: members.map(({ id, address }) => ({ id, address })) };
-}
-
-function resolveMember(name: string, { report, nodes }: Asked): NodeId {
+function resolveMember(name: string, { report, nodes }: AskedCluster): NodeId {
   if (name === "leader" && report.leader !== null) return report.leader.id;
   if (nodes.some(({ id }) => id === name)) return name;
   throw new CommandError("notFound", `there is no node "${name}"`, {
@@ -70,7 +52,7 @@ function resolveMember(name: string, { report, nodes }: Asked): NodeId {
 }
 
 /** The sides that the arguments name, and the nodes that they do not. */
-function sidesFrom(args: readonly string[], asked: Asked): NodeId[][] {
+function sidesFrom(args: readonly string[], asked: AskedCluster): NodeId[][] {
   const sides = args.map((group) =>
     group
       .split(",")
@@ -98,45 +80,57 @@ function cutsFor(sides: readonly NodeId[][], oneWay: boolean): LineCut[] {
   return oneWay ? cutsOneWay(first, others.flat()) : cutsBetween(sides);
 }
 
-/** Sets the cuts everywhere or, where a node refuses, nowhere. */
+/** Cuts all of these lines or, where that cannot be, none at all. */
 async function cutLines(
-  asked: Asked,
+  asked: AskedCluster,
   cuts: readonly LineCut[],
   ttlMs: number,
 ): Promise<CutOutcome[]> {
-  const client = new QuorateClient({
-    endpoints: [...asked.target.endpoints],
-    timeoutMs: Math.min(1_000, asked.context.options.timeoutMs),
-    clientName: "quorate",
-  });
-  try {
-    const outcomes = await setCuts(client, reachable(asked), cuts, ttlMs);
-    const refused = outcomes.find(
-      ({ error }) => error?.outcome === "notApplied" && isRefusal(error.code),
-    );
-    if (refused?.error === undefined || refused.error === null) return outcomes;
-    await setCuts(client, reachable(asked), [], 0);
+  const outcomes = await tell(asked, reachable(asked), cuts, ttlMs);
+  const refused = outcomes.find(({ error }) => error !== null && isRefusal(error.code));
+  const whole = uncutLines(cuts, outcomes);
+  if (refused === undefined && whole.length === 0) return outcomes;
+  const undone = await mend(asked);
+  if (refused?.error !== undefined && refused.error !== null) {
     throw new CommandError("failed", `${refused.id}: ${refused.error.message}`, {
-      why: ["only nodes that were started with --allow-faults can be cut off; nothing was changed"],
-      try: ["quorate up   (a local cluster: its nodes are)", "quorate status -o json"],
+      why: [whyRefused(refused.error.code), undone],
+      try: ["quorate up   (a local cluster: its nodes can be cut off)", "quorate status -o json"],
       cause: refused.error,
     });
-  } finally {
-    await client.close();
   }
+  const lines = describeCuts([], whole);
+  throw new CommandError(failureOf(outcomes), `not cut: ${lines}`, {
+    why: [`no end of ${whole.length === 1 ? "this line" : "these lines"} has obeyed`, undone],
+    try: [
+      ...repairCommands(asked.report.nodes.filter(({ answer }) => answer.kind !== "answered")),
+      "quorate status",
+    ],
+  });
+}
+
+/** Mends what was just cut, and tells what stands now: an earlier partition is gone with it. */
+async function mend(asked: AskedCluster): Promise<string> {
+  const outcomes = await tell(asked, reachable(asked), [], 0);
+  const stuck = outcomes.filter(({ error }) => error !== null && !isRefusal(error.code));
+  if (stuck.length > 0) {
+    return `${stuck.map(({ id }) => id).join(", ")} may still be cut off: quorate heal`;
+  }
+  if (asked.report.cuts.length === 0) return "no line is cut";
+  return "no line is cut: the earlier partition was undone, too";
 }
 
 function isRefusal(code: string): boolean {
   return code === "faultsNotAllowed" || code === "invalid";
 }
 
-function reachable({ nodes, report }: Asked): NodeAddress[] {
-  const answering = report.nodes.filter(({ answer }) => answer.kind === "answered");
-  return nodes.filter(({ id }) => answering.some((node) => node.id === id));
+function whyRefused(code: string): string {
+  return code === "faultsNotAllowed"
+    ? "only nodes that were started with --allow-faults can be cut off"
+    : "the node does not take these cuts";
 }
 
 /** Refuses before anything is changed where a node says that it would. */
-function checkAllowed({ report }: Asked): void {
+function checkAllowed({ report }: AskedCluster): void {
   const not = report.nodes.filter(
     ({ answer }) => answer.kind === "answered" && !answer.status.faultsAllowed,
   );
@@ -169,9 +163,7 @@ async function partition(
   const undo = printer.paint("dim", "Undo: quorate heal");
   const limit = `It heals by itself after ${formatDuration(options.for)}.`;
   printer.line(`Partition set: ${describeCuts(ids, cuts)}. ${limit}   ${undo}`);
-  const silent = ids.filter(
-    (id) => !outcomes.some((told) => told.id === id && told.error === null),
-  );
+  const silent = ids.filter((id) => !hasObeyed(outcomes, id));
   if (silent.length > 0) {
     const names = silent.join(", ");
     printer.line(`! ${names} did not answer: the other ends of the lines are cut`);
@@ -189,31 +181,6 @@ function cutFields(cuts: readonly LineCut[]): JsonValue {
   return cuts.map(({ from, to }) => ({ from, to }));
 }
 
-async function heal(context: CommandContext): Promise<void> {
-  const asked = await look(context);
-  const faulty = asked.report.nodes.filter(
-    ({ answer }) => answer.kind === "answered" && answer.status.faults.length > 0,
-  );
-  const failed: string[] = [];
-  if (faulty.length > 0) {
-    for (const { id, error } of await cutLines({ ...asked, nodes: faulty }, [], 0)) {
-      if (error !== null) failed.push(id);
-    }
-  }
-  if (failed.length > 0) {
-    throw new CommandError("failed", `${failed.join(", ")} did not answer: still cut off`, {
-      try: ["quorate heal", "quorate status"],
-    });
-  }
-  const { printer } = context;
-  const healed = faulty.map(({ id }) => id);
-  const what =
-    healed.length === 0 ? "No line was cut." : `Healed the lines of ${healed.join(", ")}.`;
-  const report = reportCluster(await observeCluster(asked.target, context.options.timeoutMs));
-  printer.line(`${what} ${describeHealth(report).text}`);
-  printer.document("HealResult", { healed });
-}
-
 export function addPartitionCommand({ program, act }: CommandLine): void {
   program
     .command("partition")
@@ -224,19 +191,10 @@ export function addPartitionCommand({ program, act }: CommandLine): void {
     .addOption(
       new Option("--for <duration>", "heal by itself after this long")
         .default(600_000, "10m")
-        .argParser(durationArgument),
+        .argParser(ttlArgument),
     )
     .addHelpText("after", PARTITION_EXAMPLES)
     .action((groups: string[], options: PartitionOptions) =>
       act((context) => partition(context, groups, options)),
     );
-}
-
-export function addHealCommand({ program, act }: CommandLine): void {
-  program
-    .command("heal")
-    .summary("mend all lines that partition cut")
-    .description("Mends every line between nodes that was cut.")
-    .addHelpText("after", HEAL_EXAMPLES)
-    .action(() => act((context) => heal(context)));
 }

@@ -36,8 +36,11 @@ Examples:
 
 Works on keys of its own, which it deletes again. kill and pause need the processes of a local
 cluster; partition needs nodes that were started with --allow-faults. Everything is healed at the
-end, after Ctrl-C too. Exit code 0: linearizable, nothing acknowledged lost, every fault that was
-asked for took effect. Otherwise 8, and the history and the nodes' logs are kept.
+end, after Ctrl-C too.
+
+Exit code 0: linearizable, nothing acknowledged lost, every fault that was asked for took effect.
+8: it was not so; the history and the nodes' logs are kept. 1: the run was not begun: the cluster
+is not healthy, or a fault is not possible.
 `;
 
 const FAULTS: Readonly<Record<string, () => FaultKind>> = {
@@ -126,7 +129,7 @@ async function openTarget(context: CommandContext, asked: Target): Promise<Opene
   if (settled === null) {
     const now = watch.report();
     await close();
-    throw new CommandError("checkFailed", "the cluster is not healthy: nothing was done to it", {
+    throw new CommandError("failed", "the cluster is not healthy: nothing was done to it", {
       why: [describeHealth(now).text],
       try: [...repairCommands(now.nodes), "quorate status --wait healthy"],
     });

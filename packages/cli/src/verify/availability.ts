@@ -1,12 +1,10 @@
 /** Acknowledged writes as users feel them: how long they had to wait for one. Times in ms. */
 export class Availability {
-  readonly #startedMs: number;
   readonly #waiting = new Set<{ sinceMs: number; resolve: (tookMs: number) => void }>();
   #lastMs: number;
   #longestGapMs = 0;
 
   constructor(startedMs: number) {
-    this.#startedMs = startedMs;
     this.#lastMs = startedMs;
   }
 
@@ -32,10 +30,5 @@ export class Availability {
   /** The longest time without an acknowledged write, from the start to `untilMs`. */
   longestGapMs(untilMs: number): number {
     return Math.max(this.#longestGapMs, untilMs - this.#lastMs);
-  }
-
-  /** Since the start. */
-  elapsedMs(nowMs: number): number {
-    return nowMs - this.#startedMs;
   }
 }

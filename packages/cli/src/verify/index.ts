@@ -13,6 +13,7 @@ export {
   type ReadBack,
   type ReadBackOptions,
 } from "./final-state.ts";
+export { checkFile } from "./history-check.ts";
 export { HistoryFile } from "./history-file.ts";
 export { Workload, type WorkloadCounts, type WorkloadOptions } from "./workload.ts";
 export {

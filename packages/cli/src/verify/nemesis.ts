@@ -107,7 +107,12 @@ export class Nemesis {
     const { target, dice, availability, onRecord } = this.#options;
     const context: FaultContext = { target, dice, signal };
     const beganMs = performance.now();
-    const event = await kind.inject(context);
+    // A write may be served again before the fault has shown.
+    const next = availability.nextFrom(beganMs);
+    const event = await kind.inject(context).catch((error: unknown) => {
+      next.cancel();
+      throw error;
+    });
     const record: FaultRecord = {
       kind: kind.name,
       event,
@@ -116,9 +121,11 @@ export class Nemesis {
       servedAfterMs: null,
       levelAfterMs: null,
     };
-    if (event.kind === "missed") this.#kinds.putBack(kind);
-    else {
-      void availability.nextFrom(beganMs).served.then((tookMs) => {
+    if (event.kind === "missed") {
+      next.cancel();
+      this.#kinds.putBack(kind);
+    } else {
+      void next.served.then((tookMs) => {
         record.servedAfterMs = tookMs;
       });
     }

@@ -5,6 +5,8 @@ import type { Operation } from "@quorate/wire/history";
 import { historyBytes } from "@quorate/wire/history";
 
 import type { Acknowledged } from "./acknowledged.ts";
+import type { OperationTimes, RecordedTimes } from "./operation-clock.ts";
+import { OperationClock } from "./operation-clock.ts";
 
 export type OperationOutcome = "ok" | "failed" | "unknown";
 
@@ -30,16 +32,12 @@ type Write =
   | { kind: "put"; key: string; value: string; ifRevision?: number }
   | { kind: "delete"; key: string; ifRevision?: number };
 
-interface Times {
-  readonly callMs: number;
-  readonly returnMs: number;
-}
-
 /** Does one operation after the other, and records each: the times around it, and its outcome. */
 export class OperationRunner {
   readonly #options: OperationRunnerOptions;
   /** Writes of this client whose outcome nobody knows: it has another name after each. */
   #retired = 0;
+  readonly #clock = new OperationClock();
   #values = 0;
 
   constructor(options: OperationRunnerOptions) {
@@ -103,7 +101,7 @@ export class OperationRunner {
     return "ok";
   }
 
-  #failed(times: Times, op: Write, error: RequestError): OperationOutcome {
+  #failed(times: OperationTimes, op: Write, error: RequestError): OperationOutcome {
     const isDecided = error.code === "conditionFailed" && error.outcome === "notApplied";
     if (isDecided) {
       // The store itself has found the condition false, at one moment in between.
@@ -125,11 +123,11 @@ export class OperationRunner {
     return "unknown";
   }
 
-  /** Whoever called, and when: earlier and later by the clock's grain, so that no order is made up. */
-  #ended({ callMs, returnMs }: Times): { client: string; call: number; return: number } {
+  /** Whoever called, and when. */
+  #ended(times: OperationTimes): { client: string } & RecordedTimes {
     const client =
       this.#retired === 0 ? this.#options.name : `${this.#options.name}~${this.#retired}`;
-    return { client, call: Math.floor(callMs * 1_000), return: Math.ceil(returnMs * 1_000) };
+    return { client, ...this.#clock.record(times) };
   }
 
   #record(operation: Operation): void {

@@ -53,6 +53,31 @@ test("partition: with a dead node no side has a majority: put exits 5 or 6, and 
   assert.equal((await quorate.succeed("get", "a")).trim(), "2");
 });
 
+test("heal: fails where a silent node may still be cut off; partition: where no end of a line obeys", async (context) => {
+  const quorate = await LocalQuorate.prepare(context);
+  await quorate.up();
+  await quorate.succeed("partition", "n1");
+  await quorate.succeed("pause", "n2");
+  const part = await quorate.fail(1, "heal", "--timeout", "1s");
+  assert.match(part.stderr, /n2: its lines may still be cut/u);
+  assert.match(part.stderr, /n1, n3 obeyed/u);
+  const none = await quorate.fail(5, "heal", "--timeout", "1s");
+  assert.match(none.stderr, /quorate resume n2/u);
+  await quorate.succeed("resume", "n2");
+  assert.match(await quorate.succeed("heal"), /Healed the lines of n2/u);
+
+  await quorate.succeed("partition", "n1");
+  await quorate.succeed("kill", "n2", "n3");
+  const whole = await quorate.fail(1, "partition", "n2", "n3", "--timeout", "1s");
+  assert.match(whole.stderr, /not cut: n2-n3/u);
+  assert.match(whole.stderr, /the earlier partition was undone/u);
+  const sides = await quorate.succeed("partition", "n1", "--timeout", "1s");
+  assert.match(sides, /n2, n3 did not answer: the other ends of the lines are cut/u);
+  await quorate.succeed("heal", "--timeout", "1s");
+  const unhealthy = await quorate.fail(1, "verify", "--duration", "1s", "--timeout", "1s");
+  assert.match(unhealthy.stderr, /not healthy: nothing was done/u);
+});
+
 test("partition: what cannot be meant is refused before anything is cut", async (context) => {
   const quorate = await LocalQuorate.prepare(context, 1);
   await quorate.up("-n", "1");
@@ -60,4 +85,5 @@ test("partition: what cannot be meant is refused before anything is cut", async 
   await quorate.fail(2, "partition", "n1");
   await quorate.fail(3, "partition", "n7");
   await quorate.fail(2, "partition", "n1", "n1");
+  await quorate.fail(2, "partition", "n1", "--for", "0s");
 });

@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import type { Operation } from "@quorate/wire/history";
 
-import { checkFile } from "../../src/verify/verify-run.ts";
+import { checkFile } from "../../src/verify/history-check.ts";
 import { LocalQuorate } from "./local-quorate.ts";
 
 interface VerifyResult {

@@ -10,6 +10,7 @@ import { Availability } from "../../src/verify/availability.ts";
 import { Dice } from "../../src/verify/dice.ts";
 import { Rotation } from "../../src/verify/faults/rotation.ts";
 import { HistoryFile } from "../../src/verify/history-file.ts";
+import { OperationClock } from "../../src/verify/operation-clock.ts";
 import { CHAIN_LENGTH_MAX, KeySpace } from "../../src/verify/key-space.ts";
 
 test("dice: equal seeds give equal throws, another purpose gives others", () => {
@@ -44,6 +45,19 @@ test("keys: contended ones are replaced by others, so that each stays checkable"
   keys.chainIsFull(chain);
   const later = Array.from({ length: 40 }, () => keys.chain(dice));
   assert.ok(!later.includes(chain), `${chain} goes on beyond ${CHAIN_LENGTH_MAX}`);
+});
+
+test("times: rounded outwards, but a client's operations never overlap by rounding", () => {
+  const clock = new OperationClock();
+  assert.deepEqual(clock.record({ callMs: 1.0005, returnMs: 1.0102 }), {
+    call: 1000,
+    return: 1011,
+  });
+  assert.deepEqual(clock.record({ callMs: 1.0104, returnMs: 1.0106 }), {
+    call: 1011,
+    return: 1011,
+  });
+  assert.deepEqual(clock.record({ callMs: 1.5009, returnMs: 2 }), { call: 1500, return: 2000 });
 });
 
 test("availability: the longest gap counts from the start and to the end; a wait ends with a write called after it", async () => {
