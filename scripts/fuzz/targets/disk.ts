@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import type { SnapshotPoint } from "../../../packages/node/src/raft/index.ts";
-import { findSnapshots } from "../../../packages/node/src/storage/find-snapshots.ts";
+import { findSnapshots, openSnapshot } from "../../../packages/node/src/storage/find-snapshots.ts";
 import type { SqliteStorage } from "../../../packages/node/src/storage/index.ts";
 import {
   bootstrapDirectory,
@@ -259,7 +259,8 @@ export function snapshotFilesTarget(): Target {
       fs.writeFileSync(join(folder, "5-2.snap"), input);
       fs.writeFileSync(join(folder, "9-2.0.part"), input);
       try {
-        const { current, part } = await findSnapshots(folder, POINT);
+        const current = await openSnapshot(folder, POINT);
+        const { part } = await findSnapshots(folder, POINT, current);
         const read = await readAll(current?.handle ?? null);
         await part?.handle?.close();
         const isSame = Buffer.compare(read.subarray(HEADER_BYTES), CONTENT) === 0;
@@ -326,7 +327,7 @@ function idOf(content: Uint8Array): string {
 async function findPart(folder: string, input: Uint8Array): Promise<string> {
   fs.writeFileSync(join(folder, "9-2.0.part"), input);
   const nothing = { ...POINT, lastIncludedIndex: 0, lastIncludedTerm: 0 };
-  const { part } = await findSnapshots(folder, nothing);
+  const { part } = await findSnapshots(folder, nothing, null);
   if (part === null) return "no part";
   await part.handle?.close();
   const { storedBytes, totalBytes } = part;

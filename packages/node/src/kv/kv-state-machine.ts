@@ -2,6 +2,7 @@ import type { KeyValue, LogEntry, SessionOperation } from "@quorate/wire";
 import type { StateMachine, StateRestorer, StateSnapshot } from "../ports/state-machine.ts";
 import { assert } from "../raft/index.ts";
 import { decodeCommand } from "./command-codec.ts";
+import { noteDropped } from "./dropped-memory.ts";
 import type { KeyChange } from "./kv-command.ts";
 import { KvRestorer } from "./kv-restorer.ts";
 import { KvSnapshot } from "./kv-snapshot.ts";
@@ -74,6 +75,7 @@ export class KvStateMachine implements StateMachine<KvResult> {
   /** Its `finish` throws a `KvSnapshotError`. */
   restore(): StateRestorer {
     return new KvRestorer((state) => {
+      noteDropped(this.#state.records.reservedBytes);
       this.#state = state;
     });
   }

@@ -1,4 +1,5 @@
 import { assert } from "../raft/index.ts";
+import { noteDropped } from "./dropped-memory.ts";
 
 /** Size of a slab, and the place of a slab's number in a location. */
 export const SLAB_BYTES: number = 1024 * 1024;
@@ -31,10 +32,11 @@ interface Slab {
 
 /**
  * Keys and values outside the JavaScript heap: the garbage collector sees one object for a mebibyte
- * of them. The memory is of the shared kind, though no other thread sees it: what is unshared counts
- * as growth of the heap, and filling a store would collect it every ten mebibytes. A pair is addressed by a number (its location), filled in one after the other, and never
- * overwritten. A slab more than half of which is dead is emptied in small steps: its living pairs
- * move to the end of the newest slab.
+ * of them. The memory is of the shared kind, though no other thread sees it: what is unshared
+ * counts as growth of the heap, and filling a store would collect it every ten mebibytes. A pair is
+ * addressed by a number (its location), filled in one after the other, and never overwritten. A
+ * slab more than half of which is dead is emptied in small steps: its living pairs move to the end
+ * of the newest slab.
  */
 export class ValueSlabs {
   readonly #owner: SlabOwner;
@@ -170,6 +172,7 @@ export class ValueSlabs {
     this.#reservedBytes -= slab.bytes.byteLength;
     const isShared = slab.bytes.byteLength === SLAB_BYTES;
     if (isShared && this.#spares.length < SPARES_MAX) this.#spares.push(slab.bytes.buffer);
+    else noteDropped(slab.bytes.byteLength);
   }
 
   #slabAt(location: number): Slab {

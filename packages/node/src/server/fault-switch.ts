@@ -22,6 +22,7 @@ const DELAY_MAX_MS = 60_000;
 export class FaultSwitch {
   readonly #options: FaultSwitchOptions;
   #expiry: Timer | null = null;
+  #isStopped = false;
 
   constructor(options: FaultSwitchOptions) {
     this.#options = options;
@@ -29,6 +30,8 @@ export class FaultSwitch {
 
   /** These instead of those before, for `ttlMs`. */
   set(rules: readonly LinkFault[], ttlMs: number): FaultsOutcome {
+    // Nobody would end them.
+    if (this.#isStopped) return { kind: "refused", message: "the node is stopping" };
     const fault = this.#faultOf(rules, ttlMs);
     if (fault !== null) return { kind: "refused", message: fault };
     const { clock, log, apply } = this.#options;
@@ -48,7 +51,9 @@ export class FaultSwitch {
     return { kind: "set", ttlMs };
   }
 
+  /** Refuses everything from now on; the faults that there are stay. */
   stop(): void {
+    this.#isStopped = true;
     this.#expiry?.cancel();
   }
 

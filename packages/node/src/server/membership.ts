@@ -95,53 +95,81 @@ export class Membership {
       return;
     }
     this.#options.changeMembers(plan.target, { expectedIndex, force }, (outcome) => {
-      if (outcome.kind === "applied" && plan.replaces !== null) this.#pending = plan.replaces;
+      if (outcome.kind === "applied") this.#begin(plan.replaces);
       done(outcomeOf(outcome, steps));
     });
   }
 
   /** The core is in this state now. Goes on with a replacement that was begun here. */
   observe(view: RaftView): void {
-    const { withId } = this.#pending ?? { withId: null };
-    if (withId === null || this.#isTrying) return;
+    if (this.#pending === null || this.#isTrying) return;
+    const { withId } = this.#pending;
     if (view.role !== "leader") {
-      this.#pending = null;
+      this.#end(leadershipWentTo(view.leaderId));
+      return;
+    }
+    if (isReplaced(view.configuration, this.#pending)) {
+      // Somebody asked again. It can still be lost while its entry is not committed.
+      if (view.configurationIndex <= view.commitIndex) this.#end(null);
       return;
     }
     const peer = view.peers.find(({ id }) => id === withId);
-    if (peer?.recentlyActive !== true || peer.matchIndex < view.commitIndex) return;
+    // One that was taken out meanwhile never catches up: then the second step finds out why.
+    const isMember = membersOf(view.configuration).includes(withId);
+    const isBehind = peer?.recentlyActive !== true || peer.matchIndex < view.commitIndex;
+    if (isMember && isBehind) return;
     this.#isTrying = true;
     this.#options.soon(() => this.#replace());
+  }
+
+  #begin(replaces: Replacement | null): void {
+    if (replaces === null) return;
+    const { id, withId } = this.#pending ?? replaces;
+    const isOther = id !== replaces.id || withId !== replaces.withId;
+    if (isOther) this.#end(`${replaces.id} is to be replaced by ${replaces.withId} instead`);
+    this.#pending = replaces;
+  }
+
+  /** The replacement that was begun here has come to its end. Null: it is done. */
+  #end(failure: string | null): void {
+    const pending = this.#pending;
+    this.#pending = null;
+    if (pending !== null) this.#options.onReplaced(pending.id, pending.withId, failure);
   }
 
   #replace(): void {
     const pending = this.#pending;
     const view = this.#options.view();
-    const plan =
-      pending === null || view.role !== "leader"
-        ? null
-        : planReplace(view, pending, { known: this.#known(), hasCaughtUp: true });
-    // A first step once more: the new member was taken out meanwhile.
-    const isOver = plan === null || typeof plan === "string" || plan.replaces !== null;
-    if (pending === null || isOver) {
+    if (pending === null || view.role !== "leader") {
       this.#isTrying = false;
-      this.#pending = null;
+      this.#end(leadershipWentTo(view.leaderId));
       return;
     }
-    const { id, withId, force } = pending;
+    if (isReplaced(view.configuration, pending)) {
+      this.#isTrying = false;
+      return;
+    }
+    const plan = planReplace(view, pending, { known: this.#known(), hasCaughtUp: true });
+    // A first step once more: the new member was taken out meanwhile.
+    if (typeof plan === "string" || plan.replaces !== null) {
+      this.#isTrying = false;
+      this.#end(typeof plan === "string" ? plan : `${pending.withId} is no member any more`);
+      return;
+    }
+    const { force } = pending;
     this.#options.changeMembers(plan.target, { expectedIndex: null, force }, (outcome) => {
       this.#isTrying = false;
+      if (this.#pending !== pending) return;
       const isEarly =
         outcome.kind === "refused" && ["changeInProgress", "notReady"].includes(outcome.code);
       if (isEarly) return;
-      this.#pending = null;
       const failure =
         outcome.kind === "applied"
           ? null
           : outcome.kind === "refused"
             ? outcome.reason
-            : `leadership went to ${outcome.leaderId ?? "nobody yet"}`;
-      this.#options.onReplaced(id, withId, failure);
+            : leadershipWentTo(outcome.leaderId);
+      this.#end(failure);
     });
   }
 
@@ -173,6 +201,18 @@ export class Membership {
     for (const { id, address } of addresses) known.set(id, address);
     return known;
   }
+}
+
+function leadershipWentTo(leaderId: NodeId | null): string {
+  return `leadership went to ${leaderId ?? "nobody yet"}`;
+}
+
+function isReplaced(configuration: Configuration, { id, withId }: Replacement): boolean {
+  return configuration.voters.includes(withId) && !membersOf(configuration).includes(id);
+}
+
+function membersOf({ voters, learners }: Configuration): NodeId[] {
+  return [...voters, ...learners];
 }
 
 type Addresses = ReadonlyMap<NodeId, string>;

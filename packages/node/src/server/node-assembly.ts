@@ -411,12 +411,11 @@ export class NodeAssembly {
         this.#options.clock.soon(fn);
       },
       onReplaced: (id, withId, failure) => {
-        const text =
-          failure === null ? `put ${withId} in the place of ${id}` : `left ${id} in place`;
+        const place = `${withId} in the place of ${id}`;
         this.telemetry.emit({
           kind: "membersChanged",
           severity: failure === null ? "good" : "warning",
-          text: failure === null ? text : `${text}: ${failure}`,
+          text: failure === null ? `put ${place}` : `gave up putting ${place}: ${failure}`,
           details: { id, withId },
         });
       },

@@ -8,15 +8,35 @@ import type { FoundSnapshots, PartFile, StoredSnapshot } from "./snapshot-store.
 import { damaged, errorCode, fromSystemError } from "./storage-error.ts";
 
 /**
- * Opens and checks the file of `point`, opens what was being received beyond it, and removes what
- * is left of everything else. With the directory's lock only.
+ * Opens and checks the file of `point`; null: it is the point before the first entry. Changes
+ * nothing, so it may be done before the rest of the directory is known to be sound.
  *
- * @throws StorageError `damaged` where the file of `point` is not what was written, or `io`.
+ * @throws StorageError `damaged` where the file is not what was written, or `io`.
  */
-export async function findSnapshots(folder: string, point: SnapshotPoint): Promise<FoundSnapshots> {
+export async function openSnapshot(
+  folder: string,
+  point: SnapshotPoint,
+): Promise<StoredSnapshot | null> {
+  try {
+    return await openCurrent(folder, point);
+  } catch (error) {
+    throw fromSystemError(folder, "reading its snapshot", error);
+  }
+}
+
+/**
+ * Opens what was being received beyond `current`, the file of `point`, and removes what is left of
+ * everything else. With the directory's lock only, of a directory that is sound.
+ *
+ * @throws StorageError `io`.
+ */
+export async function findSnapshots(
+  folder: string,
+  point: SnapshotPoint,
+  current: StoredSnapshot | null,
+): Promise<FoundSnapshots> {
   try {
     const names = await namesIn(folder);
-    const current = await openCurrent(folder, point);
     const fileName = snapshotFileName(point.lastIncludedIndex, point.lastIncludedTerm);
     let part: PartFile | null = null;
     for (const name of names) {

@@ -8,10 +8,10 @@ import type { LogEntry } from "@quorate/wire";
 import type { SnapshotPoint } from "../raft/index.ts";
 import { removeUnfinishedBootstraps } from "./bootstrap-directory.ts";
 import { DirectoryLock, lockedError } from "./directory-lock.ts";
-import { findSnapshots } from "./find-snapshots.ts";
+import { findSnapshots, openSnapshot } from "./find-snapshots.ts";
 import { DATABASE_FILE, SNAPSHOTS_FOLDER } from "./schema.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
-import type { FoundSnapshots } from "./snapshot-store.ts";
+import type { StoredSnapshot } from "./snapshot-store.ts";
 import type { OpenedDirectory } from "./sqlite-storage.ts";
 import { fromErrorRecord, StorageError } from "./storage-error.ts";
 import type { ExpectedIdentity, StorageReport, StorageThreadOptions } from "./thread-messages.ts";
@@ -76,21 +76,23 @@ function startThread(options: StorageThreadOptions): Worker {
   return new Worker(entryPoint, { name: "storage", workerData: options });
 }
 
-async function readDirectory(worker: Worker, snapshotsFolder: string): Promise<OpenedDirectory> {
-  let finding: Promise<FoundSnapshots> | null = null;
+async function readDirectory(worker: Worker, folder: string): Promise<OpenedDirectory> {
+  let opening: Promise<StoredSnapshot | null> | null = null;
   const reading = readDatabase(worker, (point) => {
-    finding ??= findSnapshots(snapshotsFolder, point);
+    // A large file takes its time: it is checked while the log is read.
+    opening ??= openSnapshot(folder, point);
     // Told below, unless the database is refused: then that is what is told.
-    finding.catch(() => undefined);
+    opening.catch(() => undefined);
   });
   const read = await reading.catch(async (error: unknown) => {
-    const found = await finding?.catch(() => null);
-    await found?.current?.handle.close();
-    await found?.part?.handle?.close();
+    const stored = await opening?.catch(() => null);
+    await stored?.handle.close();
     throw error;
   });
-  const snapshots = await (finding ?? findSnapshots(snapshotsFolder, read.recovered.snapshot));
-  return { ...read, snapshotsFolder, snapshots };
+  const point = read.recovered.snapshot;
+  const current = await (opening ?? openSnapshot(folder, point));
+  const snapshots = await findSnapshots(folder, point, current);
+  return { ...read, snapshotsFolder: folder, snapshots };
 }
 
 type ReadDatabase = Omit<OpenedDirectory, "snapshots" | "snapshotsFolder">;

@@ -78,6 +78,12 @@ export class Peer {
     this.#bulk?.lose(lost);
   }
 
+  /** The line to the peer, that was cut, is well again. */
+  healed(): void {
+    this.#link.wake();
+    this.#bulk?.wake();
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#link.close();

@@ -113,12 +113,18 @@ export class TcpTransport implements Transport {
 
   /**
    * From now on the lines to peers fail like this, and like nothing before. A line that is cut in
-   * either direction carries no new connection, and those that there are fall silent.
+   * either direction carries no new connection, and those that there are fall silent. One that is
+   * cut no more is dialed at once; what waited on a slow line passes now.
    */
   setFaults(rules: readonly LinkFault[]): void {
+    const cut = new Set([...this.#peers.keys()].filter((id) => this.isCutOff(id)));
     this.#faults.set(rules);
-    for (const [id, peer] of this.#peers) peer.lose(this.#lostWith(id));
+    for (const [id, peer] of this.#peers) {
+      peer.lose(this.#lostWith(id));
+      if (cut.has(id) && !this.isCutOff(id)) peer.healed();
+    }
     for (const connection of this.#inbound.connections) this.#loseOn(connection);
+    this.#faults.release();
   }
 
   /** Whether no connection to or from `peer` can come about. */
@@ -134,7 +140,8 @@ export class TcpTransport implements Transport {
 
   /** Queued up to a bound beside the other messages; beyond it, dropped. */
   sendBulk(to: NodeId, message: RaftMessage): void {
-    this.#faults.apply(to, "to", () => this.#peers.get(to)?.sendBulk(message));
+    if (this.#faults.areNone) this.#peers.get(to)?.sendBulk(message);
+    else this.#faults.apply(to, "to", () => this.#peers.get(to)?.sendBulk(message));
   }
 
   flush(): void {
@@ -144,6 +151,7 @@ export class TcpTransport implements Transport {
   /** Ends every connection; what was sent before is still written. */
   close(): Promise<void> {
     this.#closed = true;
+    this.#faults.stop();
     for (const peer of this.#peers.values()) peer.close();
     this.#inbound.close();
     return Promise.resolve();

@@ -123,7 +123,7 @@ test("replace: goes on when more is committed between catching up and the second
   assert.deepEqual(replaced, [null]);
 });
 
-test("replace: is over without a word when its new member was taken out before the second step", () => {
+test("replace: is given up with the reason when its new member was taken out before the second step", () => {
   const { state, turns, asked, replaced, ask, see } = rig();
   ask(REPLACE);
   asked[0]?.done(APPLIED);
@@ -131,11 +131,41 @@ test("replace: is over without a word when its new member was taken out before t
   state.view = leading(MEMBERS, 12, [peer("n2", 12), peer("n3", 5)]);
   turns[0]?.();
   assert.equal(asked.length, 1);
-  assert.deepEqual(replaced, []);
+  assert.deepEqual(replaced, ["n4 is no member any more"]);
+});
+
+test("replace: is given up when its new member was taken out before it had caught up", () => {
+  const { turns, asked, replaced, ask, see } = rig();
+  ask(REPLACE);
+  asked[0]?.done(APPLIED);
+  see(leading({ ...MEMBERS, retired: ["n4"] }, 12, [peer("n2", 12), peer("n3", 5)]));
+  turns[0]?.();
+  assert.deepEqual(replaced, ["n4 was a member before, and an id is used once"]);
+});
+
+test("replace: asked again and done at once is done, when that is committed and no sooner", () => {
+  const { turns, asked, replaced, ask, see } = rig();
+  ask(REPLACE);
+  asked[0]?.done(APPLIED);
+  const peers = [peer("n2", 11), peer("n4", 11)];
+  const joined = { ...WITH_LEARNER, voters: ["n1", "n2", "n4"], learners: [] };
+  see({ ...leading(joined, 11, peers), configurationIndex: 12 });
+  assert.deepEqual([turns.length, replaced], [0, []]);
+  see({ ...leading(joined, 12, peers), configurationIndex: 12 });
+  assert.deepEqual([turns.length, replaced], [0, [null]]);
+});
+
+test("replace: another one that is asked for ends it, the same one does not", () => {
+  const { asked, replaced, ask } = rig();
+  for (const withId of ["n4", "n4", "n5"]) {
+    ask({ ...REPLACE, withId });
+    asked.at(-1)?.done(APPLIED);
+  }
+  assert.deepEqual(replaced, ["n3 is to be replaced by n5 instead"]);
 });
 
 test("replace: is over when this node leads no more before the second step", () => {
-  const { state, turns, asked, ask, see } = rig();
+  const { state, turns, asked, replaced, ask, see } = rig();
   ask(REPLACE);
   asked[0]?.done(APPLIED);
   const view = leading(WITH_LEARNER, 11, [peer("n2", 11), peer("n3", 5), peer("n4", 11)]);
@@ -143,4 +173,15 @@ test("replace: is over when this node leads no more before the second step", () 
   state.view = { ...view, role: "follower", leaderId: "n2", peers: [] };
   turns[0]?.();
   assert.equal(asked.length, 1);
+  assert.deepEqual(replaced, ["leadership went to n2"]);
+});
+
+test("replace: a leader that is replaced while its new member catches up says so", () => {
+  const { asked, turns, replaced, ask, see } = rig();
+  ask(REPLACE);
+  asked[0]?.done(APPLIED);
+  const view = leading(WITH_LEARNER, 11, [peer("n2", 11), peer("n3", 5), peer("n4", 3)]);
+  see(view);
+  see({ ...view, role: "follower", leaderId: null, peers: [] });
+  assert.deepEqual([turns.length, replaced], [0, ["leadership went to nobody yet"]]);
 });

@@ -242,3 +242,20 @@ function logLeaves(file: Buffer): number[] {
   }
   return pages.filter((_, position) => position % 9 === 0 || position === pages.length - 1);
 }
+
+test("openStorage: a directory that it refuses keeps every file (rule 58)", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  const hardState = { currentTerm: 4, votedFor: "n1", commitIndex: 6 };
+  await persist(storage, { sequence: 1, hardState, entries: entriesOf(1, 2, 8) });
+  const point = pointAt(5, 2);
+  await makeSnapshot(storage, point);
+  const snapshot = { point, beforeFirst: { index: 3, term: 2 }, keepsLog: true };
+  await persist(storage, { sequence: 2, hardState: null, entries: [], snapshot });
+  await storage.close();
+  const folder = join(directory, "snapshots");
+  fs.copyFileSync(join(folder, "5-2.snap"), join(folder, "9-2.snap"));
+  change(directory, "UPDATE log_bounds SET checksum = checksum + 1");
+  await assert.rejects(open(directory), { code: "damaged" });
+  assert.deepEqual(fs.readdirSync(folder).toSorted(), ["5-2.snap", "9-2.snap"]);
+});

@@ -9,7 +9,7 @@ import type { LogEntry } from "@quorate/wire";
 import { decodeEntries } from "@quorate/wire";
 import { QuorateClient } from "@quorate/wire/client";
 import { KvStateMachine } from "../../src/kv/kv-state-machine.ts";
-import { findSnapshots } from "../../src/storage/find-snapshots.ts";
+import { findSnapshots, openSnapshot } from "../../src/storage/find-snapshots.ts";
 import { StorageError } from "../../src/storage/index.ts";
 import { LogDatabase } from "../../src/storage/log-database.ts";
 import { DATABASE_FILE, SNAPSHOTS_FOLDER } from "../../src/storage/schema.ts";
@@ -138,7 +138,9 @@ async function recoveredState(directory: string): Promise<KvStateMachine> {
   );
   database.close();
   const { snapshot } = contents;
-  const { current, part } = await findSnapshots(join(directory, SNAPSHOTS_FOLDER), snapshot);
+  const snapshots = join(directory, SNAPSHOTS_FOLDER);
+  const current = await openSnapshot(snapshots, snapshot);
+  const { part } = await findSnapshots(snapshots, snapshot, current);
   const machine = new KvStateMachine();
   if (current !== null) {
     const restorer = machine.restore();

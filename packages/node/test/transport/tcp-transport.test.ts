@@ -8,6 +8,7 @@ import { listen } from "@quorate/wire/net";
 import type { TransportHandlers } from "../../src/ports/transport.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import { systemRandom } from "../../src/server/system-random.ts";
+import type { PeerLinkLimits } from "../../src/transport/peer-link.ts";
 import { PEER_LINK_DEFAULTS, TcpTransport } from "../../src/transport/tcp-transport.ts";
 import { eventually, freePorts } from "../server/local-servers.ts";
 import { clientHello, RawClient } from "../server/raw-client.ts";
@@ -28,7 +29,11 @@ class End implements TransportHandlers {
   readonly transport: TcpTransport;
   listener: Listener | null = null;
 
-  constructor(id: NodeId, peers: readonly { id: NodeId; address: string }[]) {
+  constructor(
+    id: NodeId,
+    peers: readonly { id: NodeId; address: string }[],
+    limits: Partial<PeerLinkLimits> = {},
+  ) {
     this.transport = new TcpTransport({
       peers,
       helloTo: (peer, bulk) => ({ ...helloOf(id, peer), capabilities: bulk ? ["bulk"] : [] }),
@@ -39,6 +44,7 @@ class End implements TransportHandlers {
         silenceMs: 400,
         queueMaxBytes: 64 * 1024,
         farewellMs: 200,
+        ...limits,
       },
       clock: systemClock,
       random: systemRandom,
@@ -317,6 +323,29 @@ test("TcpTransport: a cut line falls silent, is given up by both ends, and carri
   n1.transport.setFaults([]);
   await Promise.all([n1.until("n2 connected"), n2.until("n1 connected")]);
   assert.deepEqual([...n1.received, ...n2.received], []);
+});
+
+test("TcpTransport: a line that is cut no more is dialed at once, not when its turn comes", async (t) => {
+  const [port] = await freePorts(1);
+  assert.ok(port !== undefined);
+  const peers = [{ id: "n2", address: `127.0.0.1:${port}` }];
+  const n1 = new End("n1", peers, { connectTimeoutMs: 60_000 });
+  // It calls nobody: that would wake n1.
+  const n2 = new End("n2", []);
+  t.after(() => n1.close());
+  t.after(() => n2.close());
+  await n2.listen("n2", port);
+  n2.transport.start(n2);
+  n1.transport.start(n1);
+  await n1.until("n2 connected");
+  n1.transport.setFaults([fault("n2", "to")]);
+  // The loss is found by silence, and the next attempt put off for as long as one may take.
+  await n1.until("n2 down");
+  n1.told.length = 0;
+  n1.transport.setFaults([]);
+  await n1.until("n2 connected");
+  n1.transport.send("n2", preVote(3));
+  await n2.until("n1 PreVote 3");
 });
 
 test("TcpTransport: a slow line delivers later and in order, a lossy one a part", async (t) => {

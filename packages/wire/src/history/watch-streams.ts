@@ -135,8 +135,10 @@ function findPhantomEvent(
 }
 
 function writtenKey(key: HistoryBytes, value: HistoryBytes | null | undefined): string {
+  const name = bytesIdentity(key);
   const text = value === null || value === undefined ? "" : `=${bytesIdentity(value)}`;
-  return `${JSON.stringify(key)}${text}`;
+  // With its length: a key may hold any separator.
+  return `${name.length} ${name}${text}`;
 }
 
 /** Every change that anybody may have made, and when it was first asked for. */

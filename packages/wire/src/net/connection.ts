@@ -49,6 +49,8 @@ export class Connection {
   #pausedByOwner = false;
   #pausedByQueueAt: number | null = null;
   #lost = { sending: false, receiving: false };
+  /** Of the newest Ping that was lost, or whose Pong was. */
+  #owedPong: number | null = null;
   /** What came before `start`. */
   #held: Uint8Array[] = [];
   #closedBeforeStart: { readonly error: ConnectionError | null } | null = null;
@@ -138,10 +140,17 @@ export class Connection {
 
   /**
    * For trials of failures: what is sent, or comes in, is lost as on a cut line, Pings and Pongs
-   * with it, until this is said again. Its end is still told.
+   * with it, until this is said again. Its end is still told. Once nothing is lost any more, both
+   * sides hear of each other at once.
    */
   lose(lost: { readonly sending: boolean; readonly receiving: boolean }): void {
+    const wasCut = this.#isCut();
     this.#lost = { ...lost };
+    if (!wasCut || this.#isCut()) return;
+    // A real line would carry it now. The other side sends no further Ping before its answer.
+    if (this.#owedPong !== null) this.send({ type: "Pong", nonce: this.#owedPong });
+    this.#owedPong = null;
+    this.#keepAlive?.renew();
   }
 
   /** Writes what is queued, then ends the connection. `onClose(null)` follows within a second. */
@@ -170,9 +179,10 @@ export class Connection {
       this.#held.push(body);
       return;
     }
+    const message = decodeBody(body);
+    if (message.type === "Ping" && this.#isCut()) this.#owedPong = message.nonce;
     if (this.#lost.receiving) return;
     this.#keepAlive?.heard();
-    const message = decodeBody(body);
     switch (message.type) {
       case "Ping":
         this.send({ type: "Pong", nonce: message.nonce });
@@ -187,6 +197,10 @@ export class Connection {
       default:
         handlers.onMessage(message);
     }
+  }
+
+  #isCut(): boolean {
+    return this.#lost.sending || this.#lost.receiving;
   }
 
   #violated(message: string): void {

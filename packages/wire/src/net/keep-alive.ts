@@ -53,6 +53,12 @@ export class KeepAlive {
     this.#pingSentAt = null;
   }
 
+  /** What was under way was lost, and the line is well again: asks at once. */
+  renew(): void {
+    this.#pingSentAt = null;
+    this.#ping();
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#timer.cancel();

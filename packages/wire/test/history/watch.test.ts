@@ -102,6 +102,22 @@ test("watch: two streams that tell different changes of one revision contradict 
   assert.equal(problemOf(check(...unknown, one, other)), "watchPhantom");
 });
 
+test("watch: a key is the same key in base64 and as text, and no other key's value", () => {
+  const bytes = { b64: "YQ==" };
+  const told = watch({ events: [put(1, "a", "1")], throughRevision: 1 });
+  const operations = [
+    write(1, { kind: "put", key: bytes, value: "1" }, {}),
+    { ...write(1, { kind: "get", key: "a" }, { value: "1" }), call: 20, return: 25 },
+    told,
+  ];
+  const verdict = checkHistory({ header: { history: 1 }, operations });
+  assert.equal(verdict.kind, "linearizable", formatVerdict(verdict));
+  const op = { kind: "delete", key: "a=1" } as const;
+  const other: Operation = { client: "u", call: 10, op, outcome: "info" };
+  const confused = checkHistory({ header: { history: 1 }, operations: [other, told] });
+  assert.equal(problemOf(confused), "watchPhantom");
+});
+
 test("watch: what one stream tells of an indeterminate write, another must not leave out", () => {
   const op = { kind: "put", key: "d", value: "7" } as const;
   const unknown: Operation = { client: "u", call: 60, op, outcome: "info" };

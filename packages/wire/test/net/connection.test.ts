@@ -269,6 +269,31 @@ test("Keep-alive: a stall of this process is not the other side's silence", asyn
   assert.equal(connection.isOpen, true);
 });
 
+test("Keep-alive: a Ping that a cut lost is asked again when the line is well, on both sides", async (t) => {
+  const keepAlive = { intervalMs: 10, silenceMs: 60_000 };
+  const server = await host(t, { keepAlive });
+  const { connection } = await connectTo(t, server.address, { keepAlive });
+  const ends = [connection, server.first().connection];
+  for (const lost of [
+    { sending: true, receiving: false },
+    { sending: false, receiving: true },
+  ]) {
+    connection.lose(lost);
+    // Longer than the interval: each side's next Ping is lost, or its Pong is.
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    const before = ends.map((end) => end.roundTripMs);
+    connection.lose({ sending: false, receiving: false });
+    const measured = (end: typeof connection, at: number): boolean => {
+      return end.roundTripMs !== before[at];
+    };
+    const untilMs = performance.now() + 5000;
+    while (!ends.every(measured)) {
+      assert.ok(performance.now() < untilMs, "an end has not heard of the other");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+});
+
 test("Connection: held in order until the caller has it, even when all comes at once", async (t) => {
   const { address } = await rawServer(t, (socket) => {
     socket.write(Buffer.concat([helloFrom("n1"), put(1), put(2)].map((m) => encodeFrame(m))));

@@ -139,8 +139,11 @@ export class ClusterChecker {
 
   #checkTarget(node: NodeId, to: NodeId): void {
     const view = this.#lives.get(node)?.core.view();
-    const lastIndex = this.#disks.get(to)?.lastIndex;
-    if (view !== undefined && lastIndex !== undefined) checkTarget(node, view, to, lastIndex);
+    const disk = this.#disks.get(to);
+    if (view === undefined || disk === undefined) return;
+    // What damage took a moment ago nobody can know yet.
+    const hadAll = disk.chainHashAt(view.lastLogIndex) !== null;
+    checkTarget(node, view, to, hadAll ? view.lastLogIndex : disk.lastIndex);
   }
 
   becameDurable(node: NodeId, before: HardState, disk: SimDisk): void {
