@@ -84,9 +84,11 @@ export class RawClient {
   }
 
   /** Sends a request and waits for its answer. */
-  async ask(request: Unnumbered<ClientRequest>): Promise<ClientReply> {
+  async ask(request: Unnumbered<ClientRequest>, timeoutMs = 5000): Promise<ClientReply> {
     const requestId = this.send(request);
-    return await this.until(() => this.replies.find((reply) => reply.requestId === requestId));
+    const find = (): ClientReply | undefined =>
+      this.replies.find((reply) => reply.requestId === requestId);
+    return await this.until(find, timeoutMs);
   }
 
   /** Waits until `find` finds something. */
