@@ -1,3 +1,4 @@
+import type { NodeId } from "@quorate/wire";
 import { QuorateClient, RequestError } from "@quorate/wire/client";
 import { encodeCommand } from "../kv/command-codec.ts";
 import type { KeyChange } from "../kv/kv-command.ts";
@@ -40,7 +41,7 @@ export class SimLibraryClient {
   constructor(
     name: string,
     hasSessions: boolean,
-    { cluster, streams, plan, random, create }: SimLibraryClientOptions,
+    { cluster, streams, plan, random, create, nodes }: SimLibraryClientOptions,
   ) {
     this.name = name;
     this.#cluster = cluster;
@@ -50,8 +51,8 @@ export class SimLibraryClient {
     this.process = new SimProcess(cluster.scheduler, 1, () => undefined);
     const dice = random.fork("library");
     let boots = 0;
-    const nodes = random.shuffle(plan.configuration.voters);
-    const known = nodes.slice(0, random.between(1, nodes.length));
+    const first = random.shuffle(plan.configuration.voters);
+    const known = nodes ?? first.slice(0, random.between(1, first.length));
     const requestTimeoutMs = plan.requestTimeoutUs / 1000;
     this.#client = (create ?? ((...given) => new QuorateClient(...given)))(
       {
@@ -212,4 +213,6 @@ export interface SimLibraryClientOptions {
   readonly plan: SimulationPlan;
   readonly random: SeededRandom;
   readonly create: CreateClient | undefined;
+  /** The nodes that the client is told of. Absent: some of those that the cluster began with. */
+  readonly nodes?: readonly NodeId[];
 }

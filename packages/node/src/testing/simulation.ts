@@ -161,8 +161,9 @@ async function run(
   // Who was paused does now what it was asked meanwhile: to change the members, perhaps.
   await cluster.runUntil(() => true, AWAKENING_US);
   healMajority(cluster, random.fork("heal"));
-  await requireWrites(cluster, users.writers);
-  for (const client of [...users.writers, ...users.others]) client.stop();
+  const writers = [...users.writers, ...users.startNewcomers()];
+  await requireWrites(cluster, writers);
+  for (const client of [...writers, ...users.others]) client.stop();
 
   for (const node of cluster.nodes) cluster.start(node);
   await requireReplacement(cluster);
@@ -186,6 +187,8 @@ interface Users {
   /** Their writes tell that it serves. */
   readonly writers: readonly WritingClient[];
   readonly others: readonly { stop(): void }[];
+  /** Those who know the nodes that are up now: to all others every node may have gone for good. */
+  startNewcomers(): readonly WritingClient[];
   readonly injector: StreamInjector | null;
 }
 
@@ -198,7 +201,8 @@ function startUsers(
   const { streams } = cluster;
   if (streams === null) {
     const writers = startClients(cluster, plan, random);
-    return { writers, others: startSessions(cluster, plan, random), injector: null };
+    const others = startSessions(cluster, plan, random);
+    return { writers, others, startNewcomers: () => [], injector: null };
   }
   const count = Math.min(plan.clientCount + plan.sessionCount, LIBRARY_CLIENTS_MAX);
   const writers = Array.from({ length: count }, (_, offset) => {
@@ -211,7 +215,14 @@ function startUsers(
   const dice = random.fork("stream faults");
   const injector = new StreamInjector(cluster, streams, writers, { plan, random: dice });
   injector.start();
-  return { writers, others: [], injector };
+  const startNewcomers = (): readonly WritingClient[] => {
+    const nodes = cluster.nodes.filter((node) => node.isRunning).map(({ id }) => id);
+    const given = { cluster, streams, plan, random: random.fork("newcomer"), create, nodes };
+    const newcomer = new SimLibraryClient("newcomer", false, given);
+    newcomer.start();
+    return [newcomer];
+  };
+  return { writers, others: [], startNewcomers, injector };
 }
 
 /** Who believes in a connection that is none finds out: nothing else would ever tell. */
