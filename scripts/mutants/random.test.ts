@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { randomInt } from "node:crypto";
 import { test } from "node:test";
+import { commitSeed } from "../commit-seed.ts";
 import { ROOT } from "./environment.ts";
 
 const DRAWN = 10;
 
 test(`mutants: ${DRAWN} drawn ones are caught`, async (t) => {
-  const seed = process.env["QUORATE_MUTANTS_SEED"] ?? String(randomInt(2 ** 32));
+  const seed = process.env["QUORATE_MUTANTS_SEED"] ?? commitSeed();
   const choice = ["--quick", "--random", String(DRAWN), "--seed", seed];
   t.diagnostic(`again: npm run mutants -- ${choice.join(" ")}`);
   // A process of its own: a test cannot run tests.
