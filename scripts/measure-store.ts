@@ -114,7 +114,7 @@ function measureSnapshot(machine: KvStateMachine, chunkBytes: number): void {
   const chunksMax = 1_000_000;
   const reading = timed(chunksMax, () => {
     const chunk = snapshot.read(chunkBytes);
-    if (chunk !== null) chunks.push(chunk);
+    if (chunk !== null) chunks.push(chunk.slice());
     return chunk !== null;
   });
   const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);

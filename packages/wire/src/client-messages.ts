@@ -167,9 +167,11 @@ export type ClientRequest =
   | SubscribeRequest
   | CancelRequest;
 
-/** Where a committed change stands: in the log, and in the store. */
+/**
+ * Where a committed change stands: in the log, and in the store. A write that its session repeated
+ * is told where the copy stands that took effect.
+ */
 export interface WritePosition {
-  /** Of a write that its session repeated: the repeat's entry, behind the one that took effect. */
   readonly index: LogIndex;
   readonly term: Term;
   /** The store's revision after the change. */

@@ -296,7 +296,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       find: "this.#proposals.add(proposed.index, proposed.term, this.#tickCount, done);",
       replace:
         'done({ kind: "applied", index: proposed.index, term: proposed.term,\n' +
-        '        result: { kind: "put", revision: 0, created: true } as Result });',
+        '        result: { kind: "put", revision: 0, created: true, at: proposed } as Result });',
     },
     {
       name: "answers-for-another-entry",

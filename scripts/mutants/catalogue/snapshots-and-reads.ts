@@ -320,6 +320,14 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       replace: "return canAnswer(known, command) ? { ...known, revision } : ",
     },
     {
+      name: "repeats-are-told-their-own-place",
+      claim: "a repeat is answered with the place of the copy that did nothing",
+      rules: [50],
+      file: "kv/kv-state-machine.ts",
+      find: "return canAnswer(known, command) ? known : ",
+      replace: "return canAnswer(known, command) ? { ...known, at: entry } : ",
+    },
+    {
       name: "sessions-never-end",
       claim: "sessions outlive their time",
       rules: [51],

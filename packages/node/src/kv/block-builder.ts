@@ -1,19 +1,27 @@
 import { crc32 } from "node:zlib";
 import { BLOCK_HEAD_BYTES } from "./snapshot-format.ts";
 
-/** Builds one block of a snapshot; what is written before `begin` of the body goes before it. */
+/** Builds blocks of a snapshot, one after the other in the same memory. */
 export class BlockBuilder {
   #bytes: Uint8Array<ArrayBuffer>;
   view: DataView;
-  #end = 0;
-  readonly #blockAt: number;
+  #end = BLOCK_HEAD_BYTES;
+  #blockAt = 0;
 
-  /** @param leadBytes room before the block, for the caller to fill. */
-  constructor(leadBytes: number, expectedBytes: number) {
-    this.#bytes = new Uint8Array(leadBytes + BLOCK_HEAD_BYTES + expectedBytes);
+  constructor(expectedBytes: number) {
+    this.#bytes = new Uint8Array(BLOCK_HEAD_BYTES + expectedBytes);
     this.view = new DataView(this.#bytes.buffer);
+  }
+
+  /**
+   * Begins the next block; what was taken of the one before is void.
+   *
+   * @param leadBytes room before the block, for the caller to fill.
+   */
+  begin(leadBytes: number): void {
+    this.#end = 0;
+    this.reserve(leadBytes + BLOCK_HEAD_BYTES);
     this.#blockAt = leadBytes;
-    this.#end = leadBytes + BLOCK_HEAD_BYTES;
   }
 
   /** Bytes of the records so far. */
@@ -47,12 +55,12 @@ export class BlockBuilder {
     this.setBytes(this.reserve(record.length), record);
   }
 
-  /** The records as they are, without the block's head. */
+  /** The records as they are, without the block's head. It holds until the next block begins. */
   takeBody(): Uint8Array {
     return this.#bytes.subarray(this.#blockAt + BLOCK_HEAD_BYTES, this.#end);
   }
 
-  /** The whole block with what precedes it. */
+  /** The whole block with what precedes it. It holds until the next one begins. */
   takeBlock(): Uint8Array {
     this.view.setUint32(this.#blockAt, this.bodyBytes);
     this.view.setUint32(this.#blockAt + 4, crc32(this.takeBody()));

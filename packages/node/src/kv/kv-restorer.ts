@@ -155,8 +155,13 @@ export class KvRestorer implements StateRestorer {
     for (let left = reader.u8(); left > 0; left--) {
       const serial = reader.safeInteger();
       const kind = reader.u8();
-      const revision = reader.safeInteger();
-      const response = responseOf({ kind, revision, detail: reader.safeInteger() });
+      const response = responseOf({
+        kind,
+        revision: reader.safeInteger(),
+        detail: reader.safeInteger(),
+        index: reader.safeInteger(),
+        term: reader.safeInteger(),
+      });
       if (response === null) throw damaged("a session's response");
       session.responses.set(serial, response);
     }

@@ -1,8 +1,13 @@
+import type { EntryId } from "@quorate/wire";
+
 /**
  * What a change of a key did, or why it did nothing: what a session keeps for a repeat.
  * `revision` is the store's after it.
  */
-export type ChangeResult =
+export type ChangeResult = {
+  /** The entry that did it: for a repeat, that of the first copy. */
+  readonly at: EntryId;
+} & (
   | { readonly kind: "put"; readonly revision: number; readonly created: boolean }
   | { readonly kind: "deleted"; readonly revision: number; readonly deleted: boolean }
   | {
@@ -11,7 +16,8 @@ export type ChangeResult =
       readonly revision: number;
       /** The key's modRevision; 0: there is no such key. */
       readonly currentRevision: number;
-    };
+    }
+);
 
 /** What a command about a session did, or why a command in a session did nothing. */
 export type SessionResult =

@@ -43,6 +43,8 @@ export class KvSnapshot implements StateSnapshot {
   #sessionsDoneTo = 0;
   #nextSlot = 0;
   #stage: "preamble" | "sessions" | "records" | "trailer" | "ended" = "preamble";
+  /** Used for one piece after the other: a large state would leave its size behind as garbage. */
+  #block: BlockBuilder | null = null;
   readonly #preimages: Uint8Array[] = [];
   #nextPreimage = 0;
   readonly #onEnd: () => void;
@@ -72,7 +74,9 @@ export class KvSnapshot implements StateSnapshot {
     if (this.#stage === "ended") return null;
     const target = Math.max(1, Math.min(maxBytes, BLOCK_TARGET_MAX_BYTES));
     if (this.#stage === "preamble") return this.#begin();
-    const block = new BlockBuilder(0, target);
+    this.#block ??= new BlockBuilder(target);
+    const block = this.#block;
+    block.begin(0);
     this.#writePreimages(block, target);
     if (this.#stage === "sessions") this.#writeSessions(block, target);
     if (this.#stage === "records") this.#writeRecords(block, target);
@@ -93,7 +97,8 @@ export class KvSnapshot implements StateSnapshot {
   }
 
   #begin(): Uint8Array {
-    const block = new BlockBuilder(PREAMBLE_BYTES, HEADER_RECORD_BYTES);
+    const block = new BlockBuilder(PREAMBLE_BYTES + HEADER_RECORD_BYTES);
+    block.begin(PREAMBLE_BYTES);
     block.view.setUint32(0, MAGIC);
     block.view.setUint32(4, FORMAT_VERSION);
     const at = block.reserve(HEADER_RECORD_BYTES);
@@ -149,7 +154,7 @@ export class KvSnapshot implements StateSnapshot {
   #keepRecord(slot: number): void {
     if (slot < this.#nextSlot || !this.#isOfSnapshot(slot)) return;
     const record = this.#state.records.recordAt(slot);
-    const body = new BlockBuilder(0, KEY_RECORD_BYTES + record.key.length + record.value.length);
+    const body = new BlockBuilder(KEY_RECORD_BYTES + record.key.length + record.value.length);
     writeKey(body, record);
     this.#preimages.push(body.takeBody());
   }
@@ -157,7 +162,7 @@ export class KvSnapshot implements StateSnapshot {
   #keepSession(session: Session): void {
     const { lastActiveIndex, responses } = session;
     if (lastActiveIndex <= this.#sessionsDoneTo || lastActiveIndex > this.#appliedIndex) return;
-    const body = new BlockBuilder(0, SESSION_RECORD_BYTES + responses.size * RESPONSE_BYTES);
+    const body = new BlockBuilder(SESSION_RECORD_BYTES + responses.size * RESPONSE_BYTES);
     writeSession(body, session);
     this.#preimages.push(body.takeBody());
   }
@@ -198,11 +203,13 @@ function writeSession(block: BlockBuilder, session: Session): void {
   view.setUint8(at, responses.size);
   at += 1;
   for (const [serial, response] of responses) {
-    const { kind, revision, detail } = responseFields(response);
+    const { kind, revision, detail, index, term } = responseFields(response);
     setSafeInteger(view, at, serial);
     view.setUint8(at + 8, kind);
     setSafeInteger(view, at + 9, revision);
     setSafeInteger(view, at + 17, detail);
+    setSafeInteger(view, at + 25, index);
+    setSafeInteger(view, at + 33, term);
     at += RESPONSE_BYTES;
   }
 }

@@ -1,4 +1,4 @@
-import type { KeyValue, LogEntry, SessionOperation } from "@quorate/wire";
+import type { EntryId, KeyValue, LogEntry, SessionOperation } from "@quorate/wire";
 import type { StateMachine, StateRestorer, StateSnapshot } from "../ports/state-machine.ts";
 import { assert } from "../raft/index.ts";
 import { decodeCommand } from "./command-codec.ts";
@@ -8,7 +8,6 @@ import { KvRestorer } from "./kv-restorer.ts";
 import { KvSnapshot } from "./kv-snapshot.ts";
 import type { ChangeResult, KvResult } from "./kv-result.ts";
 import { KvState } from "./kv-state.ts";
-import type { Moment } from "./session-table.ts";
 import { OUTSTANDING_MAX } from "./session-table.ts";
 
 /**
@@ -42,8 +41,8 @@ export class KvStateMachine implements StateMachine<KvResult> {
       case "put":
       case "delete":
         return command.session === null
-          ? this.#change(command)
-          : this.#changeOnce(command, command.session, moment);
+          ? this.#change(command, entry)
+          : this.#changeOnce(command, command.session, entry);
       case "openSession": {
         const { ttlMs } = command;
         state.sessions.open(ttlMs, moment);
@@ -121,10 +120,10 @@ export class KvStateMachine implements StateMachine<KvResult> {
     return this.#state.digest();
   }
 
-  #changeOnce(command: KeyChange, operation: SessionOperation, moment: Moment): KvResult {
-    const { sessions, revision } = this.#state;
+  #changeOnce(command: KeyChange, operation: SessionOperation, entry: EntryId): KvResult {
+    const { sessions, revision, clusterTimeMs } = this.#state;
     const { sessionId, serial, ackedBelow } = operation;
-    const session = sessions.touch(sessionId, ackedBelow, moment);
+    const session = sessions.touch(sessionId, ackedBelow, { index: entry.index, clusterTimeMs });
     if (session === null) return { kind: "sessionExpired", revision, sessionId };
     if (serial < session.ackedBelow) {
       return { kind: "serialDropped", revision, serial, ackedBelow: session.ackedBelow };
@@ -136,28 +135,29 @@ export class KvStateMachine implements StateMachine<KvResult> {
     }
     const outstanding = session.responses.size;
     if (outstanding >= OUTSTANDING_MAX) return { kind: "sessionFull", revision, outstanding };
-    const response = this.#change(command);
+    const response = this.#change(command, entry);
     sessions.keep(sessionId, serial, response);
     return response;
   }
 
-  #change(command: KeyChange): ChangeResult {
+  #change(command: KeyChange, { index, term }: EntryId): ChangeResult {
     const state = this.#state;
+    const at = { index, term };
     const { key, ifRevision = null } = command;
     if (ifRevision !== null) {
       const currentRevision = state.records.modRevisionOf(key);
       if (currentRevision !== ifRevision) {
-        return { kind: "conditionFailed", revision: state.revision, currentRevision };
+        return { kind: "conditionFailed", revision: state.revision, currentRevision, at };
       }
     }
     if (command.kind === "put") {
       state.revision += 1;
       const created = state.records.put(key, command.value, state.revision);
-      return { kind: "put", revision: state.revision, created };
+      return { kind: "put", revision: state.revision, created, at };
     }
     const deleted = state.records.delete(key);
     if (deleted) state.revision += 1;
-    return { kind: "deleted", revision: state.revision, deleted };
+    return { kind: "deleted", revision: state.revision, deleted, at };
   }
 }
 

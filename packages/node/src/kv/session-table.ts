@@ -1,3 +1,4 @@
+import type { LogIndex, Term } from "@quorate/wire";
 import type { ChangeResult } from "./kv-result.ts";
 import type { StateHash } from "./state-hash.ts";
 
@@ -173,8 +174,8 @@ function sessionMember(session: Session): number[] {
 }
 
 function responseMember(id: number, serial: number, response: ChangeResult): number[] {
-  const { kind, revision, detail } = responseFields(response);
-  return [RESPONSE_MEMBER, id, serial, kind, revision, detail];
+  const { kind, revision, detail, index, term } = responseFields(response);
+  return [RESPONSE_MEMBER, id, serial, kind, revision, detail, index, term];
 }
 
 /** A response as numbers, for the hash and for snapshots. */
@@ -184,24 +185,29 @@ export interface ResponseFields {
   readonly revision: number;
   /** Whether it created or deleted something (1, 0), or the key's revision. */
   readonly detail: number;
+  /** The entry that did it. */
+  readonly index: LogIndex;
+  readonly term: Term;
 }
 
 export function responseFields(response: ChangeResult): ResponseFields {
-  const { revision } = response;
+  const { revision, at } = response;
   switch (response.kind) {
     case "put":
-      return { kind: 1, revision, detail: response.created ? 1 : 0 };
+      return { kind: 1, revision, detail: response.created ? 1 : 0, ...at };
     case "deleted":
-      return { kind: 2, revision, detail: response.deleted ? 1 : 0 };
+      return { kind: 2, revision, detail: response.deleted ? 1 : 0, ...at };
     case "conditionFailed":
-      return { kind: 3, revision, detail: response.currentRevision };
+      return { kind: 3, revision, detail: response.currentRevision, ...at };
   }
 }
 
 /** The response that has these fields; null: none has. */
-export function responseOf({ kind, revision, detail }: ResponseFields): ChangeResult | null {
-  if (kind === 3) return { kind: "conditionFailed", revision, currentRevision: detail };
+export function responseOf(fields: ResponseFields): ChangeResult | null {
+  const { kind, revision, detail, index, term } = fields;
+  const at = { index, term };
+  if (kind === 3) return { kind: "conditionFailed", revision, currentRevision: detail, at };
   if (detail > 1) return null;
-  if (kind === 1) return { kind: "put", revision, created: detail === 1 };
-  return kind === 2 ? { kind: "deleted", revision, deleted: detail === 1 } : null;
+  if (kind === 1) return { kind: "put", revision, created: detail === 1, at };
+  return kind === 2 ? { kind: "deleted", revision, deleted: detail === 1, at } : null;
 }

@@ -10,7 +10,7 @@
  * hash is that of the state: what was stored is checked from end to end, not only its transport.
  */
 export const MAGIC = 0x514b5653;
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 export const PREAMBLE_BYTES = 8;
 export const BLOCK_HEAD_BYTES = 8;
 /** No block is larger: a target size, and one largest record beyond it. */
@@ -26,11 +26,11 @@ export const TAG_KEY = 2;
 export const KEY_RECORD_BYTES = 31;
 /**
  * Session: u64 id, ttl in ms, lastActiveIndex, lastActiveMs, ackedBelow; u8 responses. Each of
- * these: u64 serial, u8 kind, u64 revision, u64 detail (see `ResponseFields`).
+ * these: u64 serial, u8 kind, u64 revision, detail, index, term (see `ResponseFields`).
  */
 export const TAG_SESSION = 3;
 export const SESSION_RECORD_BYTES = 42;
-export const RESPONSE_BYTES = 25;
+export const RESPONSE_BYTES = 41;
 /** Trailer: u64 keys, u64 sessions, 16 characters of the state's hash. */
 export const TAG_TRAILER = 4;
 export const TRAILER_RECORD_BYTES = 33;

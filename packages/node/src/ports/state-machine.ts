@@ -2,7 +2,10 @@ import type { LogEntry } from "@quorate/wire";
 
 /** The state as it was at one moment, to be read in pieces while newer entries are applied. */
 export interface StateSnapshot {
-  /** The next piece of about `maxBytes`, or null at the end. Bounded work. The caller owns it. */
+  /**
+   * The next piece of about `maxBytes`, or null at the end. Bounded work. The piece is of the
+   * snapshot's memory, and holds until the next one is read.
+   */
   read(maxBytes: number): Uint8Array | null;
   /** Ends the snapshot, read to its end or not: changes need no longer be kept apart from it. */
   release(): void;

@@ -115,16 +115,16 @@ function sessionOf(request: WriteRequest): SessionOperation | null {
   return request.type === "Put" || request.type === "Delete" ? request.session : null;
 }
 
-function answerOf(requestId: number, { result, index, term }: Applied): ClientReply | Refusal {
+function answerOf(requestId: number, { result }: Applied): ClientReply | Refusal {
   const { revision } = result;
   switch (result.kind) {
     case "put": {
-      const { created } = result;
-      return { type: "PutReply", requestId, index, term, revision, created };
+      const { created, at } = result;
+      return { type: "PutReply", requestId, ...at, revision, created };
     }
     case "deleted": {
-      const { deleted } = result;
-      return { type: "DeleteReply", requestId, index, term, revision, deleted };
+      const { deleted, at } = result;
+      return { type: "DeleteReply", requestId, ...at, revision, deleted };
     }
     case "sessionOpened":
     case "sessionKept": {

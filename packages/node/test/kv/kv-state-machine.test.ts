@@ -43,6 +43,7 @@ test("KvStateMachine: behaves as a map with revisions", () => {
         const name = one.key.join(",");
         const before = model.get(name);
         const result = results[offset];
+        const at = { index: offset + 1, term: 1 };
         if (one.kind === "put") {
           revision += 1;
           model.set(name, {
@@ -51,11 +52,13 @@ test("KvStateMachine: behaves as a map with revisions", () => {
             mod: revision,
             version: (before?.version ?? 0) + 1,
           });
-          assert.deepEqual(result, { kind: "put", revision, created: before === undefined });
+          const created = before === undefined;
+          assert.deepEqual(result, { kind: "put", revision, created, at });
         } else {
           if (before !== undefined) revision += 1;
           model.delete(name);
-          assert.deepEqual(result, { kind: "deleted", revision, deleted: before !== undefined });
+          const deleted = before !== undefined;
+          assert.deepEqual(result, { kind: "deleted", revision, deleted, at });
         }
       }
       assert.equal(machine.revision, revision);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SessionOperation } from "@quorate/wire";
+import type { EntryId, SessionOperation } from "@quorate/wire";
 import fc from "fast-check";
 import type { KvResult } from "../../src/kv/kv-result.ts";
 import { KvStateMachine } from "../../src/kv/kv-state-machine.ts";
@@ -48,7 +48,8 @@ test("Sessions: a repeat is answered with the first response, also when that was
   const sessionId = open(store);
   const session = { sessionId, serial: 1, ackedBelow: 1 };
   const change = { kind: "put", key: bytes("k"), value: bytes("v"), ifRevision: 9 } as const;
-  const refused = { kind: "conditionFailed", revision: 0, currentRevision: 0 };
+  const at = { index: 2, term: 1 };
+  const refused = { kind: "conditionFailed", revision: 0, currentRevision: 0, at };
   assert.deepEqual(store.apply(change, { session }), refused);
   store.put("k", "other");
   assert.deepEqual(store.apply(change, { session }), refused);
@@ -58,6 +59,7 @@ test("Sessions: a repeat is answered with the first response, also when that was
     kind: "deleted",
     revision: 2,
     deleted: true,
+    at: { index: 5, term: 1 },
   });
   assert.equal(putIn(store, second, "v").kind, "invalid");
   assert.equal(store.machine.get(bytes("k")), null);
@@ -167,15 +169,16 @@ test("Conditions: a change happens only at the revision that it names, 0 being n
     store.apply({ kind: "put", key: bytes("k"), value: bytes("v"), ifRevision });
   const del = (ifRevision: number): KvResult =>
     store.apply({ kind: "delete", key: bytes("k"), ifRevision });
+  const here = (): { at: EntryId } => ({ at: { index: store.index, term: 1 } });
   const failed = (revision: number, currentRevision: number): KvResult => {
-    return { kind: "conditionFailed", revision, currentRevision };
+    return { kind: "conditionFailed", revision, currentRevision, ...here() };
   };
   assert.deepEqual(put(1), failed(0, 0));
   assert.deepEqual(del(1), failed(0, 0));
-  assert.deepEqual(put(0), { kind: "put", revision: 1, created: true });
+  assert.deepEqual(put(0), { kind: "put", revision: 1, created: true, ...here() });
   assert.deepEqual(put(0), failed(1, 1));
-  assert.deepEqual(put(1), { kind: "put", revision: 2, created: false });
+  assert.deepEqual(put(1), { kind: "put", revision: 2, created: false, ...here() });
   assert.deepEqual(del(1), failed(2, 2));
-  assert.deepEqual(del(2), { kind: "deleted", revision: 3, deleted: true });
-  assert.deepEqual(del(0), { kind: "deleted", revision: 3, deleted: false });
+  assert.deepEqual(del(2), { kind: "deleted", revision: 3, deleted: true, ...here() });
+  assert.deepEqual(del(0), { kind: "deleted", revision: 3, deleted: false, ...here() });
 });

@@ -36,7 +36,7 @@ export class StoreUnderTest {
 export function readAll(snapshot: StateSnapshot, pieceBytes = 100): Buffer {
   const pieces: Uint8Array[] = [];
   for (let piece = snapshot.read(pieceBytes); piece !== null; piece = snapshot.read(pieceBytes)) {
-    pieces.push(piece);
+    pieces.push(piece.slice());
   }
   return Buffer.concat(pieces);
 }

@@ -250,7 +250,7 @@ test("RaftDriver: a proposal is answered once it is durable, committed and appli
   assert.deepEqual(outcomes, []);
   bench.storage.finish();
   bench.runFor(1);
-  const result = { kind: "put", revision: 1, created: true };
+  const result = { kind: "put", revision: 1, created: true, at: { index: 2, term: 1 } };
   assert.deepEqual(outcomes, [{ kind: "applied", index: 2, term: 1, result }]);
   assert.equal(bench.driver.lastApplied, 2);
 });

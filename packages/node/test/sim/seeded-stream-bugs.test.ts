@@ -76,7 +76,7 @@ function answerAtAppend(t: TestContext): void {
       const { role, lastLogIndex: index, currentTerm: term } = this.view();
       if (role !== "leader") return;
       isAnswered = true;
-      const result: KvResult = { kind: "put", created: true, revision: index };
+      const result: KvResult = { kind: "put", created: true, revision: index, at: { index, term } };
       done({ kind: "applied", index, term, result });
     },
   );

@@ -175,8 +175,8 @@ interface OkOperation<Body extends HistoryOperationBody> extends OperationBase<B
   readonly result: AnswerOf[Body["kind"]];
   /**
    * The log position at which it took effect (a write), or whose state it was served from
-   * (a read). Lets the witness tier decide in linear time. A later one within the same call, as
-   * that of a write which a session repeated, costs time and not the verdict.
+   * (a read). Lets the witness tier decide in linear time. A later one within the same
+   * call costs time and not the verdict.
    */
   readonly index?: number;
 }

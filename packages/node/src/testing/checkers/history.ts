@@ -105,8 +105,7 @@ export class History {
   }
 
   /**
-   * A client was told, by the entry at `index`, that a change took effect which nobody else makes;
-   * `isNew`: it made the key that it puts, or it removed the key that it deletes.
+   * A client was told that a change which nobody else makes took effect at `index`; `isNew`: it made the key that it puts, or it removed the key that it deletes.
    */
   onceAcknowledged(
     { client, key, command, floor }: Operation,
@@ -115,7 +114,7 @@ export class History {
   ): void {
     const first = command === null ? undefined : this.#committed.get(bytesText(command));
     requireInvariant(
-      first !== undefined && first <= index && first > floor,
+      first !== undefined && first === index && first > floor,
       "Acknowledged Writes Survive",
       () =>
         `a change of ${client}, sent when ${floor} was known, was acknowledged at ${index}; ` +

@@ -1,4 +1,4 @@
-import type { LogEntry, LogIndex, NodeId } from "@quorate/wire";
+import type { EntryId, LogEntry, LogIndex, NodeId, SessionOperation } from "@quorate/wire";
 import type { DecodedCommand } from "../../kv/kv-command.ts";
 import type { KvResult } from "../../kv/kv-result.ts";
 import { requireInvariant } from "../invariant-violation.ts";
@@ -8,18 +8,18 @@ interface OpenSession {
   lastActiveMs: number;
   ackedBelow: number;
   /** Where each serial took effect. */
-  readonly done: Map<number, LogIndex>;
+  readonly done: Map<number, EntryId>;
 }
 
 /** What an entry in a session must come to. */
 type Verdict =
   | { readonly kind: "first" }
-  | { readonly kind: "repeat"; readonly of: LogIndex }
+  | { readonly kind: "repeat"; readonly of: EntryId }
   | { readonly kind: "dropped" | "expired" };
 
 /**
  * Exactly-once (Diss. §6.3), from the committed log alone: the first copy of a change takes effect,
- * each later one gets its response, and what comes after the end of its session does nothing.
+ * each later one gets its response (and the place of the first), and what comes after the end of its session does nothing.
  */
 export class SessionLedger {
   readonly #sessions = new Map<LogIndex, OpenSession>();
@@ -29,7 +29,7 @@ export class SessionLedger {
   #clusterTimeMs = 0;
 
   /** The next command of the committed log. Says whether a change of a key takes effect. */
-  committed({ index }: LogEntry, command: DecodedCommand): boolean {
+  committed({ index, term }: LogEntry, command: DecodedCommand): boolean {
     if (command.kind === "invalid") return false;
     this.#clusterTimeMs = Math.max(this.#clusterTimeMs, command.clusterTimeMs);
     for (const [id, { lastActiveMs, ttlMs }] of this.#sessions) {
@@ -55,7 +55,7 @@ export class SessionLedger {
       case "put":
       case "delete": {
         if (command.session === null) return true;
-        const verdict = this.#judge(index, command.session);
+        const verdict = this.#judge({ index, term }, command.session);
         this.#verdicts.set(index, verdict);
         return verdict.kind === "first";
       }
@@ -63,7 +63,7 @@ export class SessionLedger {
   }
 
   /** `node` has applied an entry that was committed, with this result. */
-  applied(node: NodeId, { index }: LogEntry, result: KvResult): void {
+  applied(node: NodeId, { index, term }: LogEntry, result: KvResult): void {
     const verdict = this.#verdicts.get(index);
     if (verdict === undefined) return;
     const { kind } = result;
@@ -71,13 +71,14 @@ export class SessionLedger {
     if (verdict.kind === "first" && isEffect && !this.#results.has(index)) {
       this.#results.set(index, result);
     }
-    const original = this.#results.get(verdict.kind === "repeat" ? verdict.of : index);
+    const place = verdict.kind === "repeat" ? verdict.of : { index, term };
+    const original = this.#results.get(place.index);
     const isRight =
       verdict.kind === "expired"
         ? kind === "sessionExpired"
         : verdict.kind === "dropped"
           ? kind === "serialDropped"
-          : isEffect && original !== undefined && isSameResult(result, original);
+          : isEffect && isSame(result.at, place) && isSame(result, original);
     requireInvariant(
       isRight,
       "Exactly Once",
@@ -97,7 +98,7 @@ export class SessionLedger {
     const first = this.firstOf(sessionId, serial);
     const original = first === null ? undefined : this.#results.get(first);
     requireInvariant(
-      first !== null && original !== undefined && isSameResult(original, result),
+      first !== null && original !== undefined && isSame(original, result),
       "Exactly Once",
       () =>
         `serial ${serial} of session ${sessionId} was answered ${JSON.stringify(result)}; it did ` +
@@ -106,10 +107,7 @@ export class SessionLedger {
     return first;
   }
 
-  #judge(
-    index: LogIndex,
-    { sessionId, serial, ackedBelow }: { sessionId: number; serial: number; ackedBelow: number },
-  ): Verdict {
+  #judge(entry: EntryId, { sessionId, serial, ackedBelow }: SessionOperation): Verdict {
     const session = this.#sessions.get(sessionId);
     if (session === undefined) return { kind: "expired" };
     session.lastActiveMs = this.#clusterTimeMs;
@@ -117,12 +115,12 @@ export class SessionLedger {
     if (serial < session.ackedBelow) return { kind: "dropped" };
     const of = session.done.get(serial);
     if (of !== undefined) return { kind: "repeat", of };
-    session.done.set(serial, index);
-    this.#firsts.set(`${sessionId}/${serial}`, index);
+    session.done.set(serial, entry);
+    this.#firsts.set(`${sessionId}/${serial}`, entry.index);
     return { kind: "first" };
   }
 }
 
-function isSameResult(one: KvResult, other: KvResult): boolean {
+function isSame<Value extends KvResult | EntryId>(one: Value, other: Value | undefined): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }

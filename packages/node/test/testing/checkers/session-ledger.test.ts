@@ -6,7 +6,7 @@ import type { KvResult } from "../../../src/kv/kv-result.ts";
 import { SessionLedger } from "../../../src/testing/checkers/session-ledger.ts";
 import { assertViolates } from "./violates.ts";
 
-const done: KvResult = { kind: "put", revision: 1, created: true };
+const done: KvResult = { kind: "put", revision: 1, created: true, at: { index: 2, term: 1 } };
 const expired: KvResult = { kind: "sessionExpired", revision: 1, sessionId: 1 };
 
 function commit(ledger: SessionLedger, index: number, data: Uint8Array): LogEntry {
@@ -32,7 +32,8 @@ test("SessionLedger: a repeat with another answer than the first is caught (Diss
   const [ledger, copies] = ledgerOf(2, 3);
   for (const entry of copies) ledger.applied("n1", entry, done);
   assert.equal(ledger.firstOf(1, 1), 2);
-  for (const wrong of [{ ...done, revision: 2 }, expired]) {
+  const ofRepeat = { ...done, at: { index: 3, term: 1 } };
+  for (const wrong of [{ ...done, revision: 2 }, ofRepeat, expired]) {
     assertViolates("Exactly Once", () => {
       for (const entry of copies.slice(1)) ledger.applied("n2", entry, wrong);
     });
