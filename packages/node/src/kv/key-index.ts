@@ -1,7 +1,8 @@
 import { assert } from "../raft/index.ts";
 
 const SHARDS = 256;
-const SHARD_PLACES_MIN = 64;
+/** An empty store has little to set up: every restart and every installed snapshot makes one. */
+const SHARD_PLACES_MIN = 4;
 /** Fuller than this a shard doubles. */
 const LOAD_MAX = 0.7;
 

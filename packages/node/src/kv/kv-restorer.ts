@@ -26,7 +26,7 @@ export class KvRestorer implements StateRestorer {
   readonly #onFinish: (state: KvState) => void;
   #stage: Stage = "preamble";
   /** Grows to the largest block; what is kept of a block is copied out of it. */
-  #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(64 * 1024);
+  #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(4 * 1024);
   /** The part of the buffer that is being filled: with the preamble, a head or a body. */
   #part: Uint8Array<ArrayBuffer> = this.#buffer.subarray(0, PREAMBLE_BYTES);
   #partBytes = 0;

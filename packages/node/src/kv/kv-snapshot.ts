@@ -23,6 +23,8 @@ import {
 
 /** One read looks at no more slots than this, however many of them are not to be written. */
 const SLOTS_PER_READ_MAX = 16 * 1024;
+/** Room for the block of a small state. */
+const FIRST_BLOCK_BYTES = 4 * 1024;
 
 /**
  * The store as of one revision, written while newer entries change it. It walks the slots; a
@@ -74,7 +76,7 @@ export class KvSnapshot implements StateSnapshot {
     if (this.#stage === "ended") return null;
     const target = Math.max(1, Math.min(maxBytes, BLOCK_TARGET_MAX_BYTES));
     if (this.#stage === "preamble") return this.#begin();
-    this.#block ??= new BlockBuilder(target);
+    this.#block ??= new BlockBuilder(Math.min(target, FIRST_BLOCK_BYTES));
     const block = this.#block;
     block.begin(0);
     this.#writePreimages(block, target);

@@ -1,6 +1,7 @@
 import { assert } from "../raft/index.ts";
 
-const CHUNK_SLOTS = 1 << 14;
+const CHUNK_BITS = 12;
+const CHUNK_SLOTS = 1 << CHUNK_BITS;
 /** f64 createRevision, modRevision, version, location; u32 CRC of the value; u32 digest of the key. */
 const SLOT_BYTES = 40;
 const NONE = -1;
@@ -92,7 +93,7 @@ export class SlotTable {
   }
 
   #chunk(slot: number): DataView {
-    const chunk = this.#chunks[slot >>> 14];
+    const chunk = this.#chunks[slot >>> CHUNK_BITS];
     assert(chunk !== undefined, "no record has this slot");
     return chunk;
   }

@@ -5,6 +5,8 @@ import { noteDropped } from "./dropped-memory.ts";
 export const SLAB_BYTES: number = 1024 * 1024;
 /** What needs more than this, header included, has a slab of its own, of its exact size. */
 const SHARED_MAX_BYTES = 64 * 1024;
+/** The first one, which is all that a small store needs. */
+const FIRST_SLAB_BYTES = SHARED_MAX_BYTES;
 /** Before each pair: u32 slot of its record, u32 length of the key, u32 length of the value. */
 const HEADER_BYTES = 12;
 /** Empty slabs that are kept for the next values instead of given back. */
@@ -138,8 +140,9 @@ export class ValueSlabs {
   #slabFor(size: number): Slab {
     if (size > SHARED_MAX_BYTES) return this.#open(new SharedArrayBuffer(size));
     const current = this.#current;
-    if (current !== null && current.end + size <= SLAB_BYTES) return current;
-    const next = this.#open(this.#spares.pop() ?? new SharedArrayBuffer(SLAB_BYTES));
+    if (current !== null && current.end + size <= current.bytes.length) return current;
+    const slabBytes = current === null ? FIRST_SLAB_BYTES : SLAB_BYTES;
+    const next = this.#open(this.#spares.pop() ?? new SharedArrayBuffer(slabBytes));
     this.#current = next;
     if (current !== null) this.#judge(current);
     return next;

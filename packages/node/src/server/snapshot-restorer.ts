@@ -55,7 +55,8 @@ export class SnapshotRestorer {
     );
     const restorer = stateMachine.restore();
     const startedMs = clock.nowMs();
-    const buffers = [new Uint8Array(pieceBytes), new Uint8Array(pieceBytes)] as const;
+    const bufferBytes = Math.min(pieceBytes, reader.totalBytes);
+    const buffers = [new Uint8Array(bufferBytes), new Uint8Array(bufferBytes)] as const;
     const restoring = { buffers, reader, restorer, startedMs, done, bytes: 0, pieces: 0 };
     this.#restoring = restoring;
     this.#readPiece(restoring, 0);

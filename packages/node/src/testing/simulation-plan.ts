@@ -120,7 +120,7 @@ class FaultDice {
 }
 
 /** Of all plans: they take several times as long as the others. */
-const STREAMS_PART = 1 / 8;
+const STREAMS_PART = 1 / 12;
 
 /**
  * Draws a plan, and leaves out these faults: nothing else about it changes. Some of all plans
@@ -172,7 +172,7 @@ export function drawPlan(
     readChance: random.pick([0.1, 0.4, 0.8]),
     requestTimeoutUs: random.pick([100_000, 400_000, 1_500_000]),
     safetyUs: random.pick([2_000_000, 4_000_000, 8_000_000]),
-    usesSqlite: random.chance(0.05),
+    usesSqlite: random.chance(0.025),
   };
 }
 

@@ -224,7 +224,7 @@ test("KvSnapshot: a piece is about as large as asked for, and no more garbage th
     memories.add(piece.buffer);
     pieces += 1;
   }
-  // The preamble's, one of the size that was asked for, and one that a last record made larger.
+  // The preamble's, the first one's, and what a last record made larger.
   assert.ok(pieces > 20 && memories.size <= 3, `${memories.size} buffers for ${pieces} pieces`);
 });
 
