@@ -1,4 +1,4 @@
-import type { Configuration, LogEntry, LogIndex, NodeId, RaftMessage } from "@quorate/wire";
+import type { Configuration, LogEntry, LogIndex, NodeId, RaftMessage, Term } from "@quorate/wire";
 import { decodeConfiguration } from "@quorate/wire";
 import type { KvResult } from "../../kv/kv-result.ts";
 import type { HardState, RaftCore, RaftView } from "../../raft/index.ts";
@@ -12,7 +12,13 @@ import { checkCommitQuorum, checkCommitTerm } from "./commit-quorum.ts";
 import { CommittedLedger } from "./committed-ledger.ts";
 import type { PlacedConfiguration } from "./configuration-mirror.ts";
 import { ConfigurationMirror } from "./configuration-mirror.ts";
-import { checkAppended, checkCampaign, checkInForce } from "./configuration-safety.ts";
+import {
+  checkAppended,
+  checkCampaign,
+  checkCaughtUp,
+  checkInForce,
+  checkNames,
+} from "./configuration-safety.ts";
 import { checkDurableProgress } from "./durable-progress.ts";
 import { ElectionLedger } from "./election-ledger.ts";
 import { History } from "./history.ts";
@@ -21,7 +27,7 @@ import { LogMatching } from "./log-matching.ts";
 import { LogMirror } from "./log-mirror.ts";
 import { checkOwnVote, checkPromise } from "./promises.ts";
 import { checkReplicationBelief } from "./replication-belief.ts";
-import { checkNoProposals, checkTarget } from "./transfers.ts";
+import { checkNoLease, checkNoProposals, checkTarget } from "./transfers.ts";
 import { checkViewProgress } from "./view-progress.ts";
 import { VoteLedger } from "./vote-ledger.ts";
 
@@ -33,6 +39,10 @@ interface ObservedLife {
   readonly configurations: ConfigurationMirror;
   view: RaftView;
   lastApplied: LogIndex;
+  /** An operator asks for a change of members in this turn. */
+  isAsked: boolean;
+  /** In which it asked another to take over. */
+  handsOverIn: Term | null;
 }
 
 /**
@@ -101,6 +111,8 @@ export class ClusterChecker {
       configurations: new ConfigurationMirror(),
       view,
       lastApplied: core.view().lastApplied,
+      isAsked: false,
+      handsOverIn: null,
     };
     this.#lives.set(node, life);
     this.#look(life);
@@ -118,6 +130,12 @@ export class ClusterChecker {
     this.#lives.delete(node);
   }
 
+  /** An operator asks `node` to change the members: what it appends now is not its own idea. */
+  changeAsked(node: NodeId): void {
+    const life = this.#lives.get(node);
+    if (life !== undefined) life.isAsked = true;
+  }
+
   /** Something has run in the process of `node`. */
   nodeTurned(node: NodeId): void {
     const life = this.#lives.get(node);
@@ -129,7 +147,7 @@ export class ClusterChecker {
     const disk = this.#disks.get(node);
     if (disk !== undefined) checkPromise(node, to, message, disk);
     if (this.#bounds !== null) checkMessage(node, message, this.#bounds);
-    if (message.type === "TimeoutNow") this.#checkTarget(node, to);
+    if (message.type === "TimeoutNow") this.#handsOver(node, to, message.term);
     if (message.type === "AppendEntries") this.#elections.leaderSeen(message.term, node);
     if (message.type === "RequestVote") this.#votes.voteGranted(message.term, node, node);
     if (message.type === "RequestVoteReply" && message.voteGranted) {
@@ -137,10 +155,12 @@ export class ClusterChecker {
     }
   }
 
-  #checkTarget(node: NodeId, to: NodeId): void {
-    const view = this.#lives.get(node)?.core.view();
+  #handsOver(node: NodeId, to: NodeId, term: Term): void {
+    const life = this.#lives.get(node);
     const disk = this.#disks.get(to);
-    if (view === undefined || disk === undefined) return;
+    if (life === undefined || disk === undefined) return;
+    const view = life.core.view();
+    life.handsOverIn = term;
     // What damage took a moment ago nobody can know yet.
     const hadAll = disk.chainHashAt(view.lastLogIndex) !== null;
     checkTarget(node, view, to, hadAll ? view.lastLogIndex : disk.lastIndex);
@@ -176,7 +196,7 @@ export class ClusterChecker {
     );
     life.lastApplied = entry.index;
     this.ledger.applied(node, entry, stateHash);
-    if (result !== null) this.history.sessions.applied(node, entry, result);
+    if (result !== null) this.history.applied(node, entry, result);
   }
 
   #look(life: ObservedLife): void {
@@ -189,6 +209,7 @@ export class ClusterChecker {
     const usedBefore = this.#inForce(life, before);
     const added = this.#followLog(life, before, view);
     this.#checkMembers(life, before, view, added);
+    life.isAsked = false;
     if (view.role === "leader") this.#checkLeader(life, before, view);
     else if (before.role === "leader") this.#leaderDeposed(node, view);
     const knownBefore = this.ledger.lastIndex;
@@ -246,15 +267,33 @@ export class ClusterChecker {
     }
     if (view.role !== "leader" || before.role !== "leader") return;
     if (view.currentTerm !== before.currentTerm) return;
+    const base = this.#configurationAt(beforeFirst);
     for (const appended of added) {
+      if (!life.isAsked) this.#checkPromoted(life, view, appended);
       checkAppended({
         leader: node,
         leaderTerm: view.currentTerm,
-        before: configurations.before(appended.index) ?? this.#configurationAt(beforeFirst),
+        before: configurations.between(beforeFirst, appended.index) ?? base,
         appended,
         commitIndex: view.commitIndex,
         commitTerm: mirror.entryAt(view.commitIndex)?.term ?? 0,
       });
+    }
+  }
+
+  #checkPromoted(
+    { node, configurations }: ObservedLife,
+    view: RaftView,
+    to: PlacedConfiguration,
+  ): void {
+    const beforeFirst = view.firstLogIndex - 1;
+    const base = this.#configurationAt(beforeFirst);
+    const before = configurations.between(beforeFirst, to.index) ?? base;
+    for (const id of before.configuration.staging) {
+      const peer = view.peers.find((one) => one.id === id);
+      const stagedAt = configurations.stagedAt(id, to.index, { ...base, index: beforeFirst });
+      if (peer === undefined || stagedAt === null) continue;
+      if (to.configuration.voters.includes(id)) checkCaughtUp(node, stagedAt, peer);
     }
   }
 
@@ -275,6 +314,7 @@ export class ClusterChecker {
   #configurationCommitted({ index, data }: LogEntry): void {
     const { configuration: before } = this.#configurationAt(index);
     const configuration = decodeConfiguration(data);
+    checkNames(index, before, configuration);
     this.#configurations.push({ index, configuration });
     const isJoint = configuration.votersOutgoing.length > 0;
     if (isJoint) this.#coverage.add("configurationsEntered");
@@ -297,7 +337,8 @@ export class ClusterChecker {
     }
   }
 
-  #checkLeader({ node, mirror }: ObservedLife, before: RaftView, view: RaftView): void {
+  #checkLeader(life: ObservedLife, before: RaftView, view: RaftView): void {
+    const { node, core, mirror, handsOverIn } = life;
     if (before.role !== "leader" || before.currentTerm !== view.currentTerm) {
       this.#coverage.add("elections");
       this.#elections.leaderSeen(view.currentTerm, node);
@@ -305,6 +346,7 @@ export class ClusterChecker {
       const disk = this.#disks.get(node);
       if (disk !== undefined) checkOwnVote(node, view.currentTerm, disk);
     }
+    if (handsOverIn === view.currentTerm) checkNoLease(node, core.leaseReadIndex());
     checkNoProposals(node, before, view, (index) => mirror.entryAt(index));
     if (this.#bounds !== null) {
       checkWindows(node, view, this.#bounds);
