@@ -231,7 +231,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "server/write-requests.ts",
       find: "!isValueSize(request.value.length)",
       replace: "request.value.length < 0",
-      tier: "unit",
+      tier: "simulator",
+      fabric: "streams",
     },
     {
       name: "configurations-are-not-checked",

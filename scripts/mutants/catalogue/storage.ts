@@ -12,6 +12,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "server/request-router.ts",
       find: 'if (state === "ok" || driver.view().role !== "leader") return null;',
       replace: "if (state.length > 0) return null;",
+      tier: "simulator",
+      fabric: "streams",
     },
     {
       name: "any-failure-is-a-full-disk",
@@ -55,6 +57,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/log-database.ts",
       find: "    database.pragma(`synchronous = ${SYNCHRONOUS_NORMAL}`);",
       replace: '    database.pragma("synchronous = OFF");',
+      tier: "simulator",
+      storage: "sqlite",
     },
     {
       name: "batches-are-not-checked",
@@ -96,6 +100,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/log-reader.ts",
       find: "row.checksum === entryChecksum({ index, term, kind, data })",
       replace: "row.checksum >= 0",
+      tier: "simulator",
+      storage: "sqlite",
     },
     {
       name: "damage-leaves-no-floor",
@@ -104,6 +110,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/recovery.ts",
       find: "const voteFloor = higher(bounds.voteFloor, log.lostEnd);",
       replace: "const { voteFloor } = bounds;",
+      tier: "simulator",
+      storage: "sqlite",
     },
     {
       name: "votes-below-its-floor",
@@ -206,6 +214,8 @@ const WIRE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages/wire/src",
     file: "frame.ts",
     find: '    if (announced > this.bodyMaxBytes) throw this.#fail("bodyTooLarge", announced);\n',
     replace: "",
+    tier: "simulator",
+    fabric: "streams",
   },
   {
     name: "parts-of-frames-are-lost",
@@ -214,6 +224,8 @@ const WIRE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages/wire/src",
     file: "frame.ts",
     find: "      this.#keep(piece);",
     replace: "      this.#bodyBytes = 0;\n      return chunk.length;",
+    tier: "simulator",
+    fabric: "streams",
   },
   {
     name: "entries-on-the-wire-are-not-compared",
@@ -231,6 +243,8 @@ const WIRE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages/wire/src",
     file: "client/quorate-client.ts",
     find: "this.#revision = Math.max(this.#revision, revision);",
     replace: "this.#revision = Math.min(this.#revision, revision);",
+    tier: "simulator",
+    fabric: "streams",
   },
   {
     name: "a-retry-is-a-new-write",
@@ -242,6 +256,8 @@ const WIRE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages/wire/src",
       "let tries = 0;\n" +
       "        return await send(() => session.operation(serial + tries++), left());",
     tests: [{ file: "packages/wire/test/client/sessions.test.ts" }],
+    tier: "simulator",
+    fabric: "streams",
   },
 ]);
 

@@ -29,6 +29,7 @@ export const INVARIANTS = [
   "Honest Outcomes",
   "Fresh Reads",
   "Wire Sanity",
+  "Admission",
   "Liveness",
   "No Exception",
 ] as const;
