@@ -39,7 +39,14 @@ async function firstFault(
     seeds: campaign.seedCount,
   });
   const [blind] = await blindSpots();
-  if (blind !== undefined) return fault("every canary is seen", 0, blind);
+  if (blind !== undefined) {
+    // What is broken may be the nodes: then it breaks them without a canary as well.
+    for (let seed = 1; seed <= TWICE; seed++) {
+      const { failure } = await simulate(seed, { overrides });
+      if (failure !== null) return fault(failure.invariant, seed, failure.message);
+    }
+    return fault("every canary is seen", 0, blind);
+  }
   for (let seed = 1; seed <= seeds && cpuSeconds() < budgetSeconds; seed++) {
     say({ seed });
     const { failure, traceHash } = await campaign.run(seed, overrides);

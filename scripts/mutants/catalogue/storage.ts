@@ -67,6 +67,7 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/batch-order.ts",
       find: "    assert(commitIndex <= lastIndex, `commitIndex ${commitIndex} is beyond the log's end`);\n",
       replace: "",
+      tier: "simulator",
     },
     {
       name: "commit-point-ahead-of-its-entries",
@@ -185,6 +186,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/log-database.ts",
       find: '    database.pragma("locking_mode = EXCLUSIVE");',
       replace: "",
+      tier: "simulator",
+      storage: "sqlite",
     },
     {
       name: "a-stop-hands-nothing-over",
@@ -202,6 +205,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/bootstrap-directory.ts",
       find: "if (names.includes(DATABASE_FILE)) throw alreadyBootstrapped(directory);",
       replace: "if (names.includes(DATABASE_FILE)) fs.rmSync(join(directory, DATABASE_FILE));",
+      tier: "simulator",
+      storage: "sqlite",
     },
   ],
 );
@@ -235,6 +240,7 @@ const WIRE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages/wire/src",
     find: "if (checksum !== view.getUint32(at + CHECKSUM_AT)) {",
     replace: "if (checksum < 0) {",
     tests: [{ file: "packages/wire/test/codec/entries.test.ts" }],
+    tier: "simulator",
   },
   {
     name: "client-forgets-what-it-saw",

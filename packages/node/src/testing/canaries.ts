@@ -12,6 +12,7 @@ import { DISPENSABLE } from "./plan-overrides.ts";
 import type { NodeParts } from "./sim-node.ts";
 import type { SimulationFailure } from "./simulation.ts";
 import { simulate } from "./simulation.ts";
+import type { StorageKind } from "./simulation-plan.ts";
 
 /** A node with one broken part, and the one check that has to notice it. */
 export interface Canary {
@@ -20,13 +21,14 @@ export interface Canary {
   readonly invariant: Invariant;
   /** What the violation says: other checks may look after the same invariant. */
   readonly says: RegExp;
+  /** Default: a model. */
+  readonly storage?: StorageKind;
   readonly createParts: () => NodeParts;
 }
 
 /** A short run in which nothing else goes wrong. */
 const QUIET: PlanOverrides = {
   fabric: "messages",
-  storage: "model",
   without: DISPENSABLE,
   sizes: { nodes: 3, clients: 3, sessions: 3, keys: 2, "value-bytes": 8, "safety-ms": 2000 },
 };
@@ -99,6 +101,38 @@ function forget(recovered: RecoveredState, committed: number): RecoveredState {
   };
 }
 
+/** Somebody who claims a later term, and another first entry than the one that is committed. */
+class Contradictor extends RaftCore {
+  override takeOutput(): Output {
+    const output = super.takeOutput();
+    return { ...output, messages: output.messages.map(contradict) };
+  }
+}
+
+function contradict<Sent extends Envelope>(sent: Sent): Sent {
+  const { message } = sent;
+  if (message.type !== "AppendEntries") return sent;
+  if (Math.min(message.prevLogIndex, message.leaderCommit) < CERTAINLY_COMMITTED) return sent;
+  const term = message.term + 1;
+  const entries: LogEntry[] = [{ index: 1, term, kind: "noop", data: new Uint8Array() }];
+  const from = { prevLogIndex: 0, prevLogTerm: 0, leaderCommit: 0 };
+  return { ...sent, message: { ...message, ...from, term, entries } };
+}
+
+/** By then every follower knows that the first entries are. */
+const CERTAINLY_COMMITTED = 5;
+
+/** A core that has a commit point stored of entries that it has not stored yet. */
+class Promiser extends RaftCore {
+  override takeOutput(): Output {
+    const output = super.takeOutput();
+    const { persist } = output;
+    if (persist === null || persist.hardState === null) return output;
+    const commitIndex = this.view().lastLogIndex + 1;
+    return { ...output, persist: { ...persist, hardState: { ...persist.hardState, commitIndex } } };
+  }
+}
+
 class LyingStore extends KvStateMachine {
   override get(key: Uint8Array): ReturnType<KvStateMachine["get"]> {
     const found = super.get(key);
@@ -130,6 +164,19 @@ class OtherStore extends KvStateMachine {
 
 /** Each check that may go blind without anything else noticing has one here. */
 export const CANARIES: readonly Canary[] = [
+  {
+    claim: "a leader contradicts what is committed",
+    invariant: "No Exception",
+    says: /^InvariantError: entry 1@\d+ of n\d+ contradicts the committed log$/u,
+    createParts: () => ({ createCore: (...given) => new Contradictor(...given) }),
+  },
+  {
+    claim: "a commit point is stored ahead of its entries",
+    invariant: "No Exception",
+    says: /^InvariantError: commitIndex \d+ is beyond the log's end$/u,
+    storage: "sqlite",
+    createParts: () => ({ createCore: (...given) => new Promiser(...given) }),
+  },
   {
     claim: "a follower says that it leads",
     invariant: "Election Safety",
@@ -200,11 +247,14 @@ export async function blindSpots(firstSeed = 1): Promise<string[]> {
 }
 
 async function firstFailureOf(
-  { createParts }: Canary,
+  { createParts, storage = "model" }: Canary,
   firstSeed: number,
 ): Promise<SimulationFailure | null> {
   for (let seed = firstSeed; seed < firstSeed + TRIES; seed++) {
-    const { failure } = await simulate(seed, { overrides: QUIET, parts: createParts() });
+    const { failure } = await simulate(seed, {
+      overrides: { ...QUIET, storage },
+      parts: createParts(),
+    });
     if (failure !== null) return failure;
   }
   return null;
