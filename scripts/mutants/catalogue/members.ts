@@ -92,7 +92,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/membership.ts",
       find: "    handOverOnRetirement(state, leader);",
       replace: "",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "votes-before-it-has-caught-up",

@@ -25,6 +25,7 @@ export const INVARIANTS = [
   "Bounded Windows",
   "No Disruption",
   "Leadership Transfer",
+  "Rules Of A Step",
   "Acknowledged Writes Survive",
   "Honest Outcomes",
   "Fresh Reads",

@@ -45,6 +45,8 @@ export interface CrashableStorage extends Storage {
 /** Replaces parts of every node: a test does so to break one and see it caught. */
 export interface NodeParts {
   readonly createCore?: CreateCore;
+  /** Judge the single steps of such a core as well. */
+  readonly judgesSteps?: boolean;
   readonly createStorage?: (context: SimStorageContext) => CrashableStorage;
   readonly createSnapshots?: (options: SimSnapshotStoreOptions) => SnapshotStore;
   readonly createStateMachine?: () => KvStateMachine;
@@ -420,6 +422,9 @@ export class SimNode {
         const core = (parts.createCore ?? ((...from) => new RaftCore(...from)))(...given);
         made = core;
         checker.nodeStarted(this.id, core);
+        // One that was broken on purpose would be caught here before anywhere else.
+        const isJudged = parts.createCore === undefined || parts.judgesSteps === true;
+        if (isJudged) checker.judgeSteps(core, config);
         return core;
       },
     };
