@@ -78,7 +78,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "request-vote.ts",
       find: "state.votedFor === null || state.votedFor === request.candidateId;",
       replace: "state.votedFor === null;",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "stepping-down-clears-the-vote",
@@ -149,7 +149,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       find: "if (voteGranted) grantVote(state, request.candidateId);",
       replace:
         "resetElectionTimer(state);\n  if (voteGranted) grantVote(state, request.candidateId);",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "vote-does-not-restart-the-timer",
@@ -158,7 +158,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "request-vote.ts",
       find: "  state.hurriedElections = 0;\n  resetElectionTimer(state);",
       replace: "  state.hurriedElections = 0;",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "heartbeats-do-not-restart-the-timer",
@@ -212,7 +212,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "election.ts",
       find: "if (reply.preVoteTerm !== state.currentTerm + 1) return;",
       replace: "",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "prevote-of-an-earlier-term-is-dropped",
@@ -231,7 +231,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft-core.ts",
       find: '} else if (message.type === "AppendEntries") {',
       replace: '} else if (message.type === "AppendEntries" && state.currentTerm < 0) {',
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "campaigns-and-follows",
@@ -256,7 +256,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "request-vote.ts",
       find: "const isLoyal = state.leaderId !== null || state.config.leaseReads;",
       replace: "const isLoyal = true;",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "no-loyalty",
@@ -297,7 +297,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft-state.ts",
       find: "return isVoter(this.configuration, this.nodeId) || isVoter(committed, this.nodeId);",
       replace: "return isVoter(this.configuration, this.nodeId) && committed !== null;",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "learners-refuse-to-vote",
@@ -308,7 +308,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       replace:
         "request.candidateId === from && isFree && isUpToDate(state, request) &&\n" +
         "    state.configuration.voters.includes(state.nodeId);",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "single-voter-commits-unsynced",

@@ -44,7 +44,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/append-entries.ts",
       find: "    first.index > state.commitIndex,",
       replace: "    first.index > 0,",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "previous-term-is-not-compared",
@@ -89,7 +89,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       replace:
         "      this.#answerEarlierTerm(from, message);\n" +
         '      return message.type === "AppendEntriesReply";',
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "late-rejections-count",
@@ -98,7 +98,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/leader.ts",
       find: "    doubtMatch(state, leader, progress, reply);",
       replace: "    progress.lostItsLog(nextIndexAfterRejection(state, reply));",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "write-vouches-for-its-successors",
@@ -115,7 +115,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/append-entries.ts",
       find: "Math.min(request.prevLogIndex, state.persistence.durableIndex)",
       replace: "request.prevLogIndex",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "acknowledges-before-the-disk",
@@ -140,7 +140,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/leader.ts",
       find: "Math.min(lastOfTerm === null ? conflictIndex : lastOfTerm + 1, prevLogIndex)",
       replace: "prevLogIndex",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "hint-beyond-the-conflict",
@@ -149,7 +149,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/append-entries.ts",
       find: ": Math.max(log.firstIndexOfTermAt(request.prevLogIndex), state.commitIndex + 1);",
       replace: ": request.prevLogIndex + 1;",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "goes-on-sending-after-a-rejection",
@@ -166,7 +166,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/leader.ts",
       find: "  progress.probeFrom(progress.matchIndex + 1);\n  progress.silentTicks",
       replace: "  progress.silentTicks",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "full-window-sends-no-heartbeats",
@@ -231,7 +231,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "server/write-requests.ts",
       find: "!isValueSize(request.value.length)",
       replace: "request.value.length < 0",
-      tier: "unit",
+      tier: "simulator",
+      fabric: "streams",
     },
     {
       name: "configurations-are-not-checked",

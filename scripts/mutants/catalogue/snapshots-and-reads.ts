@@ -21,7 +21,7 @@ const SNAPSHOT_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/install-snapshot.ts",
       find: "state.log.termAt(lastIncludedIndex) === lastIncludedTerm",
       replace: "state.log.termAt(lastIncludedIndex) === 0",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "snapshot-keeps-another-log",
@@ -88,7 +88,7 @@ const SNAPSHOT_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/install-snapshot.ts",
       find: "Math.min(index - state.config.trailingEntries, state.persistence.durableIndex)",
       replace: "Math.min(index, state.persistence.durableIndex)",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "log-is-never-compacted",
@@ -130,7 +130,7 @@ const SNAPSHOT_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/install-snapshot.ts",
       find: "  heardLeader(state);\n",
       replace: "",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "snapshot-of-no-moment",
@@ -195,7 +195,7 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/raft-state.ts",
       find: "this.nextReadId = random.below(2 ** 48);",
       replace: "this.nextReadId = 1;",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "reads-outlive-their-leader",
@@ -204,7 +204,7 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/raft-state.ts",
       find: "if (state.leaderId !== leaderId || !wasFollower) abortReads(state);",
       replace: "",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "followers-read-at-what-they-have",
@@ -342,7 +342,8 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "server/read-requests.ts",
       find: "    if (minRevision <= store.revision) {",
       replace: "    if (minRevision >= 0) {",
-      tier: "unit",
+      tier: "simulator",
+      fabric: "streams",
     },
     {
       name: "transfer-takes-proposals",

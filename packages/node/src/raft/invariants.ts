@@ -5,9 +5,11 @@ import type { PeerView, RaftCore, RaftView } from "./raft-core.ts";
 /** How many entries at the log's end are looked at after a step. */
 const TAIL_ENTRIES = 16;
 
-/** What holds of any state of a server, between two steps. Throws an InvariantError. */
-export function checkState(core: RaftCore): void {
-  const view = core.view();
+/**
+ * What holds of any state of a server, between two steps. Throws an InvariantError. `view`: the
+ * core's as it is now, where the caller has it.
+ */
+export function checkState(core: RaftCore, view: RaftView = core.view()): void {
   checkOrder(view);
   checkRole(view);
   checkMembers(view);

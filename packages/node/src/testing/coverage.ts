@@ -16,6 +16,7 @@ export const COVERAGE_MARKS = [
   "partitions",
   "oneWayPartitions",
   "bridges",
+  "messagesCut",
   "drops",
   "duplicates",
   "reorders",
@@ -78,6 +79,7 @@ export const COVERAGE_MARKS = [
   "connectionsRefused",
   "connectionsDropped",
   "connectionsOverLimit",
+  "strangersRefused",
   "clientRetries",
   "sessionsByClientLibrary",
 ] as const;

@@ -25,10 +25,12 @@ export const INVARIANTS = [
   "Bounded Windows",
   "No Disruption",
   "Leadership Transfer",
+  "Rules Of A Step",
   "Acknowledged Writes Survive",
   "Honest Outcomes",
   "Fresh Reads",
   "Wire Sanity",
+  "Admission",
   "Liveness",
   "No Exception",
 ] as const;

@@ -37,6 +37,7 @@ export class SimDisk {
   #chain: number[] = [EMPTY_CHAIN];
   #hardState: HardState = { currentTerm: 0, votedFor: null, commitIndex: 0 };
   #voteFloor: EntryId | null = null;
+  #hasLostEntries = false;
   /** Hashes of what damage took: until the floor is met, it is as good as there for elections. */
   readonly #damaged = new Map<LogIndex, number>();
 
@@ -66,6 +67,11 @@ export class SimDisk {
 
   get voteFloor(): EntryId | null {
     return this.#voteFloor;
+  }
+
+  /** Whether damage ever took entries that were durable. */
+  get hasLostEntries(): boolean {
+    return this.#hasLostEntries;
   }
 
   /** Last index of the durable log. */
@@ -109,10 +115,13 @@ export class SimDisk {
     for (const batch of this.#unsynced.splice(0, count)) this.#apply(batch);
   }
 
-  /** The machine loses power; the `survivors` oldest unsynced batches had reached the disk. */
-  crash(survivors: number): void {
+  /**
+   * The machine loses power; the `survivors` oldest unsynced batches had reached the disk. Says how
+   * many are lost.
+   */
+  crash(survivors: number): number {
     this.sync(survivors);
-    this.#unsynced.length = 0;
+    return this.#unsynced.splice(0).length;
   }
 
   /**
@@ -122,6 +131,7 @@ export class SimDisk {
   damage(index: LogIndex): void {
     assert(index > this.#snapshot.lastIncludedIndex, `damage at ${index}, within the snapshot`);
     if (index > this.lastIndex) return;
+    this.#hasLostEntries = true;
     this.#voteFloor ??= { index: this.lastIndex, term: this.lastTerm };
     for (let at = index; at <= this.lastIndex; at++) {
       this.#damaged.set(at, this.chainHashAt(at) ?? UNKNOWN_CHAIN);
@@ -157,6 +167,7 @@ export class SimDisk {
     this.#hardState = { currentTerm: 0, votedFor: null, commitIndex: 0 };
     this.#voteFloor = null;
     this.#damaged.clear();
+    this.#hasLostEntries = true;
   }
 
   /** What a process that starts now finds. */

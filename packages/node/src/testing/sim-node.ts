@@ -18,6 +18,7 @@ import type {
 import type { CreateCore, RaftDriver } from "../server/raft-driver.ts";
 import { LeaseWatch } from "./checkers/lease-watch.ts";
 import { checkStamp } from "./checkers/cluster-time.ts";
+import { FullDisk } from "./checkers/full-disk.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { SimDisk } from "./sim-disk.ts";
 import { requireInvariant } from "./invariant-violation.ts";
@@ -47,6 +48,8 @@ export interface CrashableStorage extends Storage {
 /** Replaces parts of every node: a test does so to break one and see it caught. */
 export interface NodeParts {
   readonly createCore?: CreateCore;
+  /** Judge the single steps of such a core as well. */
+  readonly judgesSteps?: boolean;
   readonly createStorage?: (context: SimStorageContext) => CrashableStorage;
   readonly createSnapshots?: (options: SimSnapshotStoreOptions) => SnapshotStore;
   readonly createStateMachine?: () => KvStateMachine;
@@ -130,6 +133,11 @@ export class SimNode {
       (index) => world.checker.ledger.chainHashAt(index),
     );
     world.checker.nodeAdded(this.id, this.disk);
+  }
+
+  /** What its directory keeps beside the log. */
+  get identity(): SimIdentity {
+    return this.#identity;
   }
 
   get isRunning(): boolean {
@@ -244,14 +252,13 @@ export class SimNode {
     const lost = this.disk.unsyncedBatches - survivors;
     this.#world.trace.record("crash", this.id, lost, `loses ${lost} unsynced batches`);
     this.#world.coverage.add("crashes");
-    if (lost > 0) this.#world.coverage.add("crashesThatLostWrites");
     this.#life.process.kill();
     this.#life.storage.cut(survivors);
     this.#world.network.attach(this.id, null);
     this.#world.streams?.down(this.id, hasPower);
     this.#world.checker.nodeCrashed(this.id);
     this.#life = null;
-    this.disk.crash(survivors);
+    if (this.disk.crash(survivors) > 0) this.#world.coverage.add("crashesThatLostWrites");
     this.#snapshotFiles.crash(tear);
   }
 
@@ -412,8 +419,12 @@ export class SimNode {
     const { scheduler, network, streams, checker } = this.#world;
     const { config, tickIntervalMs, clockRate, parts } = this.#options;
     const random = this.#options.random.fork(`life ${this.#lives}`);
+    const fullDisk = new FullDisk(this.id);
+    let made: RaftCore | null = null;
     const process = new SimProcess(scheduler, clockRate, () => {
       checker.nodeTurned(this.id);
+      // Only there writes come by the daemon's own router, which is to refuse them.
+      if (made !== null && streams !== null) fullDisk.turned(this.disk.trouble.isFull, made);
     });
     const leases = new LeaseWatch(this.id, (config.heartbeatTicks + 1) * tickIntervalMs, process);
     const storage = this.#createStorage(process, random.fork("disk"));
@@ -442,7 +453,11 @@ export class SimNode {
       observer: this.#observe(machine, leases),
       createCore: (...given) => {
         const core = (parts.createCore ?? ((...from) => new RaftCore(...from)))(...given);
+        made = core;
         checker.nodeStarted(this.id, core);
+        // One that was broken on purpose would be caught here before anywhere else.
+        const isJudged = parts.createCore === undefined || parts.judgesSteps === true;
+        if (isJudged) checker.judgeSteps(core, config);
         return core;
       },
     };

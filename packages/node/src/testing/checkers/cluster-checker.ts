@@ -1,7 +1,15 @@
-import type { Configuration, LogEntry, LogIndex, NodeId, RaftMessage, Term } from "@quorate/wire";
+import type {
+  Configuration,
+  LogEntry,
+  LogIndex,
+  NodeId,
+  RaftMessage,
+  RequestId,
+  Term,
+} from "@quorate/wire";
 import { decodeConfiguration } from "@quorate/wire";
 import type { KvResult } from "../../kv/kv-result.ts";
-import type { HardState, RaftCore, RaftView } from "../../raft/index.ts";
+import type { HardState, RaftConfig, RaftCore, RaftView } from "../../raft/index.ts";
 import { allMembers, checkState, checkTransition, isVoter } from "../../raft/index.ts";
 import type { Coverage } from "../coverage.ts";
 import { requireInvariant } from "../invariant-violation.ts";
@@ -27,6 +35,8 @@ import { LogMatching } from "./log-matching.ts";
 import { LogMirror } from "./log-mirror.ts";
 import { checkOwnVote, checkPromise } from "./promises.ts";
 import { checkReplicationBelief } from "./replication-belief.ts";
+import type { StepWorld } from "./steps/step.ts";
+import { StepWatch } from "./steps/step-watch.ts";
 import { checkNoLease, checkNoProposals, checkTarget } from "./transfers.ts";
 import { checkViewProgress } from "./view-progress.ts";
 import { VoteLedger } from "./vote-ledger.ts";
@@ -43,6 +53,8 @@ interface ObservedLife {
   isAsked: boolean;
   /** In which it asked another to take over. */
   handsOverIn: Term | null;
+  /** Null: its steps are not judged one by one. */
+  steps: StepWatch | null;
 }
 
 /**
@@ -63,6 +75,11 @@ export class ClusterChecker {
   readonly #disks = new Map<NodeId, SimDisk>();
   readonly #lost = new Set<NodeId>();
   readonly #lives = new Map<NodeId, ObservedLife>();
+  readonly #readIds = new Map<NodeId, Set<RequestId>>();
+  readonly #stepWorld: StepWorld = {
+    committedAt: (index) => this.#configurationAt(index).configuration,
+    hasLostEntries: (node) => this.#disks.get(node)?.hasLostEntries ?? true,
+  };
   readonly #coverage: Coverage;
   /** Null: nothing is bounded. */
   readonly #bounds: Bounds | null;
@@ -113,9 +130,19 @@ export class ClusterChecker {
       lastApplied: core.view().lastApplied,
       isAsked: false,
       handsOverIn: null,
+      steps: null,
     };
     this.#lives.set(node, life);
     this.#look(life);
+  }
+
+  /** From now on each step of `core`, which has just started, is judged by itself. */
+  judgeSteps(core: RaftCore, config: RaftConfig): void {
+    const life = this.#lives.get(config.nodeId);
+    if (life === undefined) return;
+    const readIds = this.#readIds.get(config.nodeId) ?? new Set();
+    this.#readIds.set(config.nodeId, readIds);
+    life.steps = new StepWatch(core, { config, world: this.#stepWorld, readIds });
   }
 
   /** A snapshot that ends at `index` has become the state of `node`. */
@@ -201,8 +228,8 @@ export class ClusterChecker {
 
   #look(life: ObservedLife): void {
     const { node, core, view: before } = life;
-    checkState(core);
     const view = core.view();
+    checkState(core, view);
     life.view = view;
     checkTransition(before, view);
     checkViewProgress(node, before, view);
@@ -217,6 +244,7 @@ export class ClusterChecker {
       this.#committed(life, view, index);
     }
     if (this.ledger.lastIndex > knownBefore) this.#checkCommit(life, view, usedBefore);
+    life.steps?.looked(view);
   }
 
   #followLog(

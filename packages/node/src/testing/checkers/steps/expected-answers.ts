@@ -1,0 +1,94 @@
+import type { LogIndex, NodeId, RaftMessage, Term } from "@quorate/wire";
+import type { Output } from "../../../raft/index.ts";
+import { requireRule } from "./step.ts";
+
+/** What Figure 2 prescribes of an answer. */
+export type ExpectedAnswer = {
+  readonly to: NodeId;
+  readonly term: Term;
+  /** An answer is owed. Otherwise it may be left out, or be covered by a later one. */
+  readonly isOwed: boolean;
+} & (
+  | { readonly type: "RequestVoteReply"; readonly voteGranted: boolean }
+  | {
+      readonly type: "PreVoteReply";
+      readonly preVoteTerm: Term;
+      /** Null: a matter of what is not seen from outside. */
+      readonly voteGranted: boolean | null;
+    }
+  | {
+      readonly type: "AppendEntriesReply";
+      readonly success: boolean;
+      readonly prevLogIndex: LogIndex;
+      readonly round: number;
+      readonly matchIndex: LogIndex;
+      readonly conflictTerm: Term | null;
+      /** A hint may not point behind this. */
+      readonly conflictIndexMax: LogIndex;
+    }
+);
+
+/**
+ * Answers that one life of a server has to give: each that leaves is one of them, and none that is
+ * owed is left out. One that waits for the disk leaves the core with the batch that it waits for.
+ */
+export class ExpectedAnswers {
+  readonly #node: NodeId;
+  #expected: ExpectedAnswer[] = [];
+
+  constructor(node: NodeId) {
+    this.#node = node;
+  }
+
+  expect(answer: ExpectedAnswer): void {
+    this.#expected.push(answer);
+  }
+
+  outputTaken({ messages, messagesAfterPersist, persist }: Output): void {
+    for (const { to, message } of messages) this.#sent(to, message);
+    for (const { to, message } of messagesAfterPersist) this.#sent(to, message);
+    if (persist === null) return;
+    // With a batch goes all that waited for it.
+    const owed = this.#expected.find(({ isOwed }) => isOwed);
+    requireRule(
+      owed === undefined,
+      () => `${this.#node} never gave the answer ${JSON.stringify(owed)}`,
+    );
+    this.#expected = [];
+  }
+
+  #sent(to: NodeId, message: RaftMessage): void {
+    const { type } = message;
+    const isAnswer =
+      type === "RequestVoteReply" || type === "PreVoteReply" || type === "AppendEntriesReply";
+    if (!isAnswer) return;
+    const at = this.#expected.findIndex((answer) => answer.to === to && isAs(answer, message));
+    requireRule(
+      at >= 0,
+      () =>
+        `${this.#node} answers ${to} with ${JSON.stringify(message)}; what it owes is ` +
+        JSON.stringify(this.#expected.filter((answer) => answer.to === to)),
+    );
+    this.#expected.splice(at, 1);
+  }
+}
+
+function isAs(answer: ExpectedAnswer, message: RaftMessage): boolean {
+  if (answer.term !== message.term) return false;
+  if (answer.type === "RequestVoteReply") {
+    return message.type === answer.type && message.voteGranted === answer.voteGranted;
+  }
+  if (answer.type === "PreVoteReply") {
+    if (message.type !== answer.type || message.preVoteTerm !== answer.preVoteTerm) return false;
+    return answer.voteGranted === null || message.voteGranted === answer.voteGranted;
+  }
+  return (
+    message.type === answer.type &&
+    message.success === answer.success &&
+    message.prevLogIndex === answer.prevLogIndex &&
+    message.round === answer.round &&
+    message.matchIndex === answer.matchIndex &&
+    message.conflictTerm === answer.conflictTerm &&
+    message.conflictIndex <= answer.conflictIndexMax
+  );
+}

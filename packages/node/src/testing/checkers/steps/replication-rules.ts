@@ -1,0 +1,157 @@
+import type { AppendEntries, AppendEntriesReply, NodeId, Term } from "@quorate/wire";
+import type { PeerView, RaftView } from "../../../raft/index.ts";
+import type { ExpectedAnswer } from "./expected-answers.ts";
+import type { Step, StepBegun, StepWorld } from "./step.ts";
+import { requireRule } from "./step.ts";
+
+/** Whether `from` is the leader that this server follows from now on (Raft §5.2). */
+export function followsSender(
+  { before }: StepBegun,
+  from: NodeId,
+  { term }: { readonly term: Term },
+): boolean {
+  if (term !== before.currentTerm) return term > before.currentTerm;
+  return before.role !== "leader" && (before.leaderId === null || before.leaderId === from);
+}
+
+/** What an AppendEntries is answered (Raft Figure 2); null: a second leader of a term is nobody. */
+export function expectedReply(
+  step: StepBegun,
+  from: NodeId,
+  request: AppendEntries,
+): ExpectedAnswer | null {
+  const { before, termNamed } = step;
+  const { prevLogIndex, round, entries } = request;
+  const answer = { type: "AppendEntriesReply", to: from, prevLogIndex, round } as const;
+  const refusal = { ...answer, success: false, matchIndex: 0, isOwed: true };
+  if (request.term < before.currentTerm) {
+    // Its leader has to learn the term; a hint is of no use to it.
+    return { ...refusal, term: before.currentTerm, conflictTerm: null, conflictIndexMax: Infinity };
+  }
+  if (!followsSender(step, from, request)) return null;
+  const { term } = request;
+  if (!agrees(step, request)) {
+    const conflictTerm = prevLogIndex > before.lastLogIndex ? null : termNamed;
+    return { ...refusal, term, conflictTerm, conflictIndexMax: prevLogIndex };
+  }
+  // A heartbeat is answered for what is durable already: its answer must not wait for the disk.
+  const matchIndex =
+    entries.length === 0
+      ? Math.min(prevLogIndex, before.durableIndex)
+      : prevLogIndex + entries.length;
+  const ends = { conflictTerm: null, conflictIndexMax: 0 };
+  return { ...answer, ...ends, term, success: true, matchIndex, isOwed: false };
+}
+
+/** The leader of the term was heard: no election for a while (Raft §5.2), and what it committed is. */
+export function checkAppendEntriesStep(step: Step, from: NodeId, request: AppendEntries): void {
+  if (!followsSender(step, from, request)) return;
+  checkHeard(step, from);
+  const { node, before, after } = step;
+  const lastNewIndex = request.prevLogIndex + request.entries.length;
+  const committed = agrees(step, request) ? Math.min(request.leaderCommit, lastNewIndex) : 0;
+  const commitIndex = Math.max(before.commitIndex, committed);
+  requireRule(
+    after.commitIndex === commitIndex,
+    () => `${node} has committed ${after.commitIndex}, ${from} tells it that ${commitIndex} is`,
+  );
+}
+
+/** Whatever a leader sends is a sign of it: the wait for it begins anew (Raft §5.2). */
+export function checkHeard({ node, after }: Step, from: NodeId): void {
+  requireRule(
+    after.role === "follower" &&
+      after.leaderId === from &&
+      after.electionTicksLeft === after.electionTimeoutTicks,
+    () => `${node} heard its leader ${from}, and does not wait anew before it campaigns`,
+  );
+}
+
+/** What a leader makes of an answer (Raft §5.3). */
+export function checkReplyStep(
+  step: Step,
+  from: NodeId,
+  reply: AppendEntriesReply,
+  { world, termAt }: { readonly world: StepWorld; readonly termAt: TermAt },
+): void {
+  const { node, before, after } = step;
+  const peerBefore = peerOf(before, from);
+  if (peerBefore === null || reply.term > before.currentTerm) return;
+  const peer = peerOf(after, from);
+  if (reply.term < before.currentTerm) {
+    requireRule(
+      peer !== null && isSame(peerBefore, peer),
+      () =>
+        `${node} believes of ${from} in term ${before.currentTerm} what it said in an earlier one`,
+    );
+    return;
+  }
+  if (peer === null || reply.success) return;
+  // Figure 2: matchIndex increases monotonically.
+  requireRule(
+    peer.matchIndex >= peerBefore.matchIndex || world.hasLostEntries(from),
+    () => `${node} forgets that ${from} has stored the log up to ${peerBefore.matchIndex}`,
+  );
+  if (isOfUse(before, peerBefore, reply)) checkNextIndex(node, peer, reply, termAt);
+}
+
+/** A follower's process is gone: where the logs meet is found out anew, nobody waits for answers. */
+export function checkPeerDown({ node, before, after }: Step, id: NodeId): void {
+  if (peerOf(before, id) === null || after.role !== "leader") return;
+  const peer = peerOf(after, id);
+  requireRule(
+    peer !== null &&
+      peer.state === "probe" &&
+      peer.nextIndex === peer.matchIndex + 1 &&
+      peer.inFlightMessages === 0 &&
+      !peer.recentlyActive,
+    () => `${node} takes what was on its way to ${id}, whose process has ended, for sent`,
+  );
+}
+
+type TermAt = (index: number) => Term | null;
+
+function agrees({ before, termNamed }: StepBegun, request: AppendEntries): boolean {
+  if (request.prevLogIndex < before.firstLogIndex - 1) return true;
+  return termNamed === request.prevLogTerm;
+}
+
+/** Whether it rejects what was asked last, and says something about the end of the log. */
+function isOfUse(view: RaftView, peer: PeerView, reply: AppendEntriesReply): boolean {
+  const { state, nextIndex, matchIndex } = peer;
+  if (reply.round > view.round || reply.prevLogIndex > view.lastLogIndex) return false;
+  if (state === "snapshot" || reply.prevLogIndex <= matchIndex) return false;
+  return state === "replicate" || reply.prevLogIndex === nextIndex - 1;
+}
+
+/**
+ * A rejection skips a term of the follower's log or of the leader's own, not an entry (Raft §5.3):
+ * what is tried next is at the hint, or behind an entry of the term that the follower has.
+ */
+function checkNextIndex(
+  node: NodeId,
+  { id, matchIndex, nextIndex }: PeerView,
+  { conflictIndex, conflictTerm }: AppendEntriesReply,
+  termAt: TermAt,
+): void {
+  if (nextIndex <= Math.max(1, conflictIndex) || nextIndex === matchIndex + 1) return;
+  const termBefore = termAt(nextIndex - 1);
+  requireRule(
+    conflictTerm !== null && termBefore !== null && termBefore <= conflictTerm,
+    () => `${node} tries ${nextIndex} with ${id}, which told it to look at ${conflictIndex}`,
+  );
+}
+
+function peerOf({ peers }: RaftView, id: NodeId): PeerView | null {
+  return peers.find((peer) => peer.id === id) ?? null;
+}
+
+function isSame(a: PeerView, b: PeerView): boolean {
+  return (
+    a.matchIndex === b.matchIndex &&
+    a.nextIndex === b.nextIndex &&
+    a.state === b.state &&
+    a.inFlightMessages === b.inFlightMessages &&
+    a.recentlyActive === b.recentlyActive
+  );
+}

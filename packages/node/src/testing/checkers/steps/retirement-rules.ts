@@ -1,0 +1,45 @@
+import type { NodeId } from "@quorate/wire";
+import type { Output } from "../../../raft/index.ts";
+import { isVoter } from "../../../raft/index.ts";
+import type { Step } from "./step.ts";
+import { requireRule } from "./step.ts";
+
+/**
+ * A leader whose own removal is committed goes, and asks one of those that stay to lead: nobody
+ * has to wait for an election timeout (Diss. §4.2.2).
+ */
+export class RetirementRules {
+  readonly #node: NodeId;
+  /** Whom it may ask; empty: nobody has to be asked. */
+  #successors: readonly NodeId[] = [];
+
+  constructor(node: NodeId) {
+    this.#node = node;
+  }
+
+  stepped({ node, before, after }: Step): void {
+    const hasRetired =
+      before.role === "leader" &&
+      after.role === "follower" &&
+      after.currentTerm === before.currentTerm &&
+      before.commitIndex < after.configurationIndex &&
+      after.configurationIndex <= after.commitIndex &&
+      !isVoter(after.configuration, node);
+    if (!hasRetired) return;
+    const { voters } = after.configuration;
+    const heard = before.peers.filter(
+      ({ id, recentlyActive }) => recentlyActive && voters.includes(id),
+    );
+    this.#successors = heard.map(({ id }) => id);
+  }
+
+  outputTaken({ messages }: Output): void {
+    if (this.#successors.length === 0) return;
+    const asked = messages.find(({ message }) => message.type === "TimeoutNow");
+    requireRule(
+      asked !== undefined && this.#successors.includes(asked.to),
+      () => `${this.#node} is removed and leaves ${this.#successors.join(", ")} without a leader`,
+    );
+    this.#successors = [];
+  }
+}

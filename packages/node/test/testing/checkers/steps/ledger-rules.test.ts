@@ -1,0 +1,166 @@
+import { test } from "node:test";
+import type { InstallSnapshot } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
+import type { Output } from "../../../../src/raft/index.ts";
+import { ExpectedAnswers } from "../../../../src/testing/checkers/steps/expected-answers.ts";
+import { ReadRules } from "../../../../src/testing/checkers/steps/read-rules.ts";
+import { RetirementRules } from "../../../../src/testing/checkers/steps/retirement-rules.ts";
+import {
+  checkReceivedStep,
+  checkTakenStep,
+  ExpectedPieces,
+} from "../../../../src/testing/checkers/steps/snapshot-rules.ts";
+import { peerOf, viewOf } from "../view-of.ts";
+import { assertViolates } from "../violates.ts";
+import { CONFIG, stepOf } from "./step-of.ts";
+
+function outputOf(changes: Partial<Output> = {}): Output {
+  return {
+    messages: [],
+    messagesAfterPersist: [],
+    persist: null,
+    committedEntries: [],
+    readStates: [],
+    abortedReads: [],
+    installed: null,
+    snapshotChunks: [],
+    snapshotsToSend: [],
+    snapshotAcks: [],
+    ...changes,
+  };
+}
+
+const VOTE = { type: "RequestVoteReply", term: 2, voteGranted: true } as const;
+const WRITES = { persist: { sequence: 1, hardState: null, entries: [] } };
+const SNAPSHOT: InstallSnapshot = {
+  type: "InstallSnapshot",
+  term: 1,
+  leaderId: "n2",
+  lastIncludedIndex: 5,
+  lastIncludedTerm: 1,
+  configuration: configurationOf({ voters: ["n1", "n2", "n3"] }),
+  configurationIndex: 0,
+  snapshotId: "s",
+  totalBytes: 0,
+  offset: 0,
+  data: new Uint8Array(0),
+  done: true,
+};
+
+test("answers: one that is not owed, not this one, or left out is caught (Figure 2)", () => {
+  const answers = new ExpectedAnswers("n1");
+  answers.expect({ ...VOTE, to: "n2", isOwed: true });
+  answers.outputTaken(outputOf());
+  answers.outputTaken(
+    outputOf({ messagesAfterPersist: [{ to: "n2", message: VOTE, afterSequence: 1 }] }),
+  );
+  for (const [to, message] of [
+    ["n2", VOTE],
+    ["n3", VOTE],
+  ] as const) {
+    assertViolates("Rules Of A Step", () => {
+      answers.outputTaken(outputOf({ messages: [{ to, message }] }));
+    });
+  }
+  answers.expect({ ...VOTE, to: "n2", isOwed: true });
+  for (const wrong of [
+    { ...VOTE, voteGranted: false },
+    { ...VOTE, term: 3 },
+  ]) {
+    assertViolates("Rules Of A Step", () => {
+      answers.outputTaken(outputOf({ messages: [{ to: "n2", message: wrong }] }));
+    });
+  }
+  assertViolates("Rules Of A Step", () => {
+    answers.outputTaken(outputOf(WRITES));
+  });
+});
+
+test("answers: one that may be left out may not come after the write it would wait for", () => {
+  const answers = new ExpectedAnswers("n1");
+  answers.expect({ ...VOTE, to: "n2", isOwed: false });
+  answers.outputTaken(outputOf(WRITES));
+  assertViolates("Rules Of A Step", () => {
+    answers.outputTaken(outputOf({ messages: [{ to: "n2", message: VOTE }] }));
+  });
+});
+
+test("reads: one that outlives its leader, ends twice or has a used number is caught (Diss. §6.4)", () => {
+  const used = new Set<number>();
+  const reads = new ReadRules("n1", used);
+  const followed = viewOf({ leaderId: "n2" });
+  reads.asked(7);
+  reads.outputTaken(outputOf());
+  reads.changed(followed, followed);
+  reads.outputTaken(outputOf({ readStates: [{ requestId: 7, readIndex: 1 }] }));
+  assertViolates("Rules Of A Step", () => {
+    reads.outputTaken(outputOf({ abortedReads: [7] }));
+  });
+  assertViolates("Rules Of A Step", () => {
+    new ReadRules("n1", used).asked(7);
+  });
+  reads.asked(8);
+  reads.changed(followed, viewOf({ leaderId: "n2", currentTerm: 2 }));
+  reads.asked(9);
+  reads.outputTaken(outputOf({ abortedReads: [8] }));
+  reads.changed(followed, viewOf({}));
+  assertViolates("Rules Of A Step", () => {
+    reads.outputTaken(outputOf());
+  });
+});
+
+test("retirement: a removed leader that asks nobody to take over is caught (Diss. §4.2.2)", () => {
+  const configuration = configurationOf({ voters: ["n2", "n3"] });
+  const leads = {
+    role: "leader",
+    leaderId: "n1",
+    lastLogIndex: 5,
+    commitIndex: 4,
+    configuration,
+    configurationIndex: 5,
+    peers: [peerOf({}), peerOf({ id: "n3", recentlyActive: false })],
+  } as const;
+  const goes = { role: "follower", leaderId: null, commitIndex: 5, peers: [] } as const;
+  const message = { type: "TimeoutNow", term: 1, leaderId: "n1" } as const;
+  const retirement = new RetirementRules("n1");
+  retirement.stepped(stepOf(leads, { ...goes, commitIndex: 4 }));
+  retirement.stepped(stepOf({ ...leads, peers: [] }, goes));
+  retirement.outputTaken(outputOf());
+  retirement.stepped(stepOf(leads, goes));
+  retirement.outputTaken(outputOf({ messages: [{ to: "n2", message }] }));
+  for (const messages of [[], [{ to: "n3", message }]]) {
+    retirement.stepped(stepOf(leads, goes));
+    assertViolates("Rules Of A Step", () => {
+      retirement.outputTaken(outputOf({ messages }));
+    });
+  }
+});
+
+test("snapshots: pieces of what the log has are caught, and a log that goes with them (Figure 13)", () => {
+  const pieces = new ExpectedPieces("n1");
+  const snapshotChunks = [{ from: "n2", message: SNAPSHOT }];
+  pieces.expect(SNAPSHOT);
+  pieces.outputTaken(outputOf({ snapshotChunks }));
+  assertViolates("Rules Of A Step", () => {
+    pieces.outputTaken(outputOf({ snapshotChunks }));
+  });
+  const before = { lastLogIndex: 9, lastLogTerm: 1 };
+  const drops = { firstLogIndex: 6, lastLogIndex: 5 };
+  checkReceivedStep(stepOf(before, {}, 1), SNAPSHOT);
+  checkReceivedStep(stepOf(before, drops, 2), SNAPSHOT);
+  assertViolates("Rules Of A Step", () => {
+    checkReceivedStep(stepOf(before, drops, 1), SNAPSHOT);
+  });
+});
+
+test("snapshots: a log without its window is caught (§7)", () => {
+  const config = { ...CONFIG, trailingEntries: 3 };
+  const taken = (before: number, after: number): void => {
+    checkTakenStep({ ...stepOf({ firstLogIndex: before }, { firstLogIndex: after }), config }, 9);
+  };
+  taken(1, 7);
+  taken(8, 8);
+  assertViolates("Rules Of A Step", () => {
+    taken(1, 8);
+  });
+});
