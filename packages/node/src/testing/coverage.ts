@@ -82,6 +82,8 @@ export const COVERAGE_MARKS = [
   "strangersRefused",
   "clientRetries",
   "sessionsByClientLibrary",
+  "conditionsMet",
+  "conditionsUnmet",
 ] as const;
 
 /** What few seeds can show. */

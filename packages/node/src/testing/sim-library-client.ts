@@ -36,6 +36,8 @@ export class SimLibraryClient {
   /** A key that nobody else writes, and whether it is there. */
   #ownKey: Uint8Array | null = null;
   #revision = 0;
+  /** At which revision a key was when it was last read; 0: there was none. */
+  readonly #seen = new Map<string, number>();
   #lastAcknowledgedSentUs = -1;
 
   constructor(
@@ -106,13 +108,17 @@ export class SimLibraryClient {
   async #write(change: KeyChange): Promise<void> {
     const { checker, coverage, scheduler } = this.#cluster;
     const { history } = checker;
-    const operation = this.#operation(change.key, encodeCommand(change));
+    // A command is known by what it does: its condition is no part of that.
+    const operation = this.#operation(change.key, encodeCommand({ ...change, ifRevision: null }));
     history.changesOnce(operation);
     const sentUs = scheduler.nowUs;
     try {
       const { key } = change;
       if (change.kind === "put") {
-        const { index, created, revision } = await this.#client.put(key, change.value);
+        const { ifRevision = null } = change;
+        const options = { ifRevision };
+        const { index, created, revision } = await this.#client.put(key, change.value, options);
+        if (ifRevision !== null) coverage.add("conditionsMet");
         history.onceAcknowledged(operation, index, created);
         this.#revision = Math.max(this.#revision, revision);
       } else {
@@ -126,6 +132,10 @@ export class SimLibraryClient {
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       this.#cluster.trace.record("failed", this.name, error.code);
+      if (error.code === "conditionFailed") {
+        coverage.add("conditionsUnmet");
+        history.conditionUnmet(operation);
+      }
       if (error.outcome === "notApplied") {
         coverage.add("writesRefused");
         history.writeRefused(operation);
@@ -150,6 +160,7 @@ export class SimLibraryClient {
         () => `${this.name} read at revision ${revision} after it had seen ${revisionBefore}`,
       );
       this.#revision = Math.max(this.#revision, revision);
+      this.#seen.set(Buffer.from(key).toString("latin1"), found?.modRevision ?? 0);
       const given = isStale ? { ...operation, floor: 0 } : operation;
       checker.history.readAnswered(given, appliedIndex, found?.value ?? null);
       coverage.add("readsAnswered");
@@ -182,7 +193,9 @@ export class SimLibraryClient {
   #drawPut(): KeyChange {
     const name = Buffer.from(this.#nextName(), "latin1");
     const value = Buffer.concat([name, Buffer.alloc(this.#plan.valueBytes, "-")]);
-    return { kind: "put", key: this.#drawSharedKey(), value };
+    const key = this.#drawSharedKey();
+    const seen = this.#seen.get(Buffer.from(key).toString("latin1")) ?? 0;
+    return { kind: "put", key, value, ifRevision: this.#random.chance(0.2) ? seen : null };
   }
 
   #nextName(): string {

@@ -3,6 +3,7 @@ import { decodeCommand, encodeCommand } from "../../kv/command-codec.ts";
 import type { CommandEnvelope, KeyChange } from "../../kv/kv-command.ts";
 import type { KvResult } from "../../kv/kv-result.ts";
 import { requireInvariant } from "../invariant-violation.ts";
+import { RevisionLedger } from "./revision-ledger.ts";
 import { SessionLedger } from "./session-ledger.ts";
 
 /** A request of a client, from its sending on. */
@@ -31,6 +32,9 @@ export class History {
   readonly sessions: SessionLedger = new SessionLedger();
   readonly #versions = new Map<string, Version[]>();
   readonly #committed = new Map<string, LogIndex>();
+  readonly #revisions = new RevisionLedger();
+  /** Changes whose condition did not hold. */
+  readonly #unmet = new Set<string>();
   readonly #refused = new Set<string>();
   /** Entries that are no command. */
   readonly #invalid = new Set<LogIndex>();
@@ -55,10 +59,12 @@ export class History {
     if (entry.kind !== "command") return;
     const command = decodeCommand(entry.data);
     if (command.kind === "invalid") this.#invalid.add(entry.index);
-    const takesEffect = this.sessions.committed(entry, command);
+    const isFirst = this.sessions.committed(entry, command);
     if (command.kind !== "put" && command.kind !== "delete") return;
     const identity = identityOf(command, entry.data);
-    if (command.session === null) this.#committedOnce(identity, entry.index);
+    const takesEffect = isFirst && this.#revisions.changed(command);
+    if (isFirst && !takesEffect) this.#unmet.add(identity);
+    else if (command.session === null) this.#committedOnce(identity, entry.index);
     else this.#committedInSession(identity, entry.index, takesEffect);
     if (!takesEffect) return;
     const value = command.kind === "put" ? bytesText(command.value) : null;
@@ -145,6 +151,16 @@ export class History {
     this.#floor = Math.max(this.#floor, index);
   }
 
+  /** A client was told that the key was not at the revision that its change asked for. */
+  conditionUnmet({ client, command }: Operation): void {
+    const text = command === null ? "" : bytesText(command);
+    requireInvariant(
+      this.#unmet.has(text) && !this.#committed.has(text),
+      "Honest Outcomes",
+      () => `${client} was told that its condition did not hold; the log says otherwise`,
+    );
+  }
+
   /** A client was told that its write is applied at `index`. */
   writeAcknowledged({ client, command, floor }: Operation, index: LogIndex): void {
     const at = command === null ? undefined : this.#committed.get(bytesText(command));
@@ -225,7 +241,8 @@ export class History {
 
 /** A change without what its leader and its session put on it. */
 function identityOf(command: KeyChange & CommandEnvelope, data: Uint8Array): string {
-  if (command.clusterTimeMs === 0 && command.session === null) return bytesText(data);
+  const isBare = command.clusterTimeMs === 0 && (command.ifRevision ?? null) === null;
+  if (isBare && command.session === null) return bytesText(data);
   const { key } = command;
   if (command.kind === "delete") return bytesText(encodeCommand({ kind: "delete", key }));
   return bytesText(encodeCommand({ kind: "put", key, value: command.value }));

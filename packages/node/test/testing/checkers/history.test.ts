@@ -114,3 +114,22 @@ test("History: an entry that is no command must say so on every node, and nothin
     history.applied("n2", { ...nonsense, index: 2 }, invalid);
   });
 });
+
+test("History: a condition holds as the log says, whatever the client was told", () => {
+  const history = historyOf("a", "b");
+  const commit = (index: number, value: string, ifRevision: number): void => {
+    const text = Buffer.from(value);
+    const data = encodeCommand({ kind: "put", key, value: text, ifRevision });
+    history.entryCommitted({ index, term: 1, kind: "command", data });
+  };
+  commit(4, "c", 1);
+  commit(5, "d", 2);
+  history.conditionUnmet(operation(put("c")));
+  history.writeAcknowledged(operation(put("d")), 5);
+  assertViolates("Honest Outcomes", () => {
+    history.conditionUnmet(operation(put("d")));
+  });
+  assertViolates("Acknowledged Writes Survive", () => {
+    history.writeAcknowledged(operation(put("c")), 4);
+  });
+});
