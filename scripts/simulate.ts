@@ -8,7 +8,7 @@ import type {
   SeedOutcome,
   Shrunk,
 } from "@quorate/node/testing";
-import { CANARY, shrinkFailure, simulate } from "@quorate/node/testing";
+import { blindSpots, CANARY, shrinkFailure, simulate } from "@quorate/node/testing";
 import type { Arguments } from "./simulate/arguments.ts";
 import { HELP, parseArguments, UsageError } from "./simulate/arguments.ts";
 import { CampaignRun } from "./simulate/campaign-run.ts";
@@ -39,6 +39,7 @@ class Command {
   readonly #progress = new ProgressLine();
   readonly #interruption = Promise.withResolvers<void>();
   #isInterrupted = false;
+  #blind: readonly string[] = [];
   #shrunk: Shrunk | null = null;
 
   constructor(given: Arguments, commit: string) {
@@ -66,11 +67,13 @@ class Command {
   }
 
   async #runCampaign(): Promise<boolean> {
-    const { seeds, minutes, json } = this.#given;
+    const { seeds, minutes, json, canary } = this.#given;
     const onFailure = ({ seed, invariant, message }: FailedSeed): void => {
       this.#progress.print(`seed ${seed} broke "${invariant}": ${message}`);
     };
-    const run = new CampaignRun({ ...this.#given, onFailure }, this.#pool);
+    this.#blind = canary ? [] : await blindSpots();
+    for (const blind of this.#blind) this.#progress.print(`blind: ${blind}`);
+    const run = new CampaignRun({ ...this.#given, blind: this.#blind, onFailure }, this.#pool);
     this.#progress.show(() => progressLine(run, minutes === null ? seeds : null));
     await this.#unlessInterrupted(run.run());
     run.stop();
@@ -128,9 +131,10 @@ class Command {
   }
 
   #context(): ReportContext {
-    const { from, workers } = this.#given;
+    const { from, workers, canary } = this.#given;
     const [isInterrupted, origin, shrunk] = [this.#isInterrupted, this.#origin, this.#shrunk];
-    return { from, workers, isInterrupted, origin, shrunk };
+    const blind = canary ? null : this.#blind;
+    return { from, workers, isInterrupted, origin, shrunk, blind };
   }
 }
 

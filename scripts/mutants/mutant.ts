@@ -1,3 +1,5 @@
+import type { Fabric, StorageKind } from "@quorate/node/testing";
+
 /** Where a break is noticed, the earliest first. */
 export const TIERS = ["unit", "scenario", "simulator", "system"] as const;
 export type Tier = (typeof TIERS)[number];
@@ -37,6 +39,10 @@ export interface Mutant {
   readonly tests?: readonly TestRef[];
   /** Seconds of processor time for the simulator. Default: {@link BUDGET_SECONDS}. */
   readonly budgetSeconds?: number;
+  /** The simulator's runs are all of this kind: where one in twelve would see too little. */
+  readonly fabric?: Fabric;
+  /** Likewise of what logs are kept in. */
+  readonly storage?: StorageKind;
 }
 
 export const SEEDS_MAX = 400;

@@ -43,8 +43,9 @@ interface CampaignEnd {
 
 async function runCampaign(mutant: Mutant, environment: TryEnvironment): Promise<CampaignEnd> {
   const script = join(import.meta.dirname, "campaign-run.ts");
-  const { seeds = SEEDS_MAX, budgetSeconds = BUDGET_SECONDS } = mutant;
-  const child = spawn(process.execPath, [script, String(seeds), String(budgetSeconds)], {
+  const { seeds = SEEDS_MAX, budgetSeconds = BUDGET_SECONDS, fabric, storage } = mutant;
+  const aim = JSON.stringify({ fabric, storage });
+  const child = spawn(process.execPath, [script, String(seeds), String(budgetSeconds), aim], {
     cwd: ROOT,
     env: environment.variables,
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,12 +1,19 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import type { Dispensable, PlanOverrides, SizeName } from "@quorate/node/testing";
-import { DISPENSABLE, isDispensable, isFabric, SIZE_MINIMA } from "@quorate/node/testing";
+import {
+  DISPENSABLE,
+  isDispensable,
+  isFabric,
+  isStorageKind,
+  SIZE_MINIMA,
+} from "@quorate/node/testing";
 
 export const HELP = `Usage: npm run simulate -- [options]
 
 Runs whole clusters in simulated time, with faults, and checks every invariant after every event.
 One seed in a hundred, and at least two, are run twice: equal seeds must give equal histories.
+Before them come canaries, nodes with one broken part: the checks must see each for what it is.
 
   --seeds <n>       run this many seeds (default: 1000)
   --minutes <n>     run seeds for this long instead
@@ -17,6 +24,7 @@ One seed in a hundred, and at least two, are run twice: equal seeds must give eq
   --shrink          when a seed fails, look for a smaller run that fails alike
   --json            print the result as one JSON object
   --fabric <which>  messages, or streams of bytes with the client library (default: as the seed says)
+  --storage <which> model, or sqlite: real databases in real files (default: as the seed says)
   --canary          plant a bug: this run must fail
   --help            this text
 
@@ -28,8 +36,8 @@ ${wrap(DISPENSABLE)}
   --nodes, --clients, --sessions, --keys, --value-bytes <n>
 
 Exits 0 when everything holds, 1 when an invariant broke, when a seed that was run twice gave two
-histories, or when a kind of fault never happened; 2 when it does not understand its arguments;
-130 after Ctrl-C, which prints what was found so far.
+histories, when a kind of fault never happened, or when a canary was not seen; 2 when it does not
+understand its arguments; 130 after Ctrl-C, which prints what was found so far.
 `;
 
 /** The command was asked for something that it does not understand. */
@@ -89,6 +97,7 @@ function parse(args: readonly string[]) {
     seed: TEXT,
     workers: TEXT,
     fabric: TEXT,
+    storage: TEXT,
     without: TEXT,
     "safety-ms": TEXT,
     nodes: TEXT,
@@ -120,12 +129,16 @@ function overridesOf(values: Values): PlanOverrides {
     if (size !== null) sizes[name] = size;
   }
   const without = dispensables(values.without);
-  const { fabric } = values;
+  const { fabric, storage } = values;
   if (fabric !== undefined && !isFabric(fabric)) {
     throw new UsageError(`--fabric is ${fabric}, not messages or streams`);
   }
+  if (storage !== undefined && !isStorageKind(storage)) {
+    throw new UsageError(`--storage is ${storage}, not model or sqlite`);
+  }
   return {
     ...(fabric === undefined ? {} : { fabric }),
+    ...(storage === undefined ? {} : { storage }),
     ...(without.length === 0 ? {} : { without }),
     ...(Object.keys(sizes).length === 0 ? {} : { sizes }),
   };

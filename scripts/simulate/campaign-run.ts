@@ -17,6 +17,8 @@ export interface CampaignOptions {
   readonly minutes: number | null;
   readonly overrides: PlanOverrides;
   readonly canary: boolean;
+  /** What the checks did not see that was put before them: see `blindSpots`. */
+  readonly blind: readonly string[];
   readonly onFailure: (failed: FailedSeed) => void;
 }
 
@@ -85,7 +87,9 @@ export class CampaignRun {
   /** Whether nothing at all speaks against the sources. */
   get holds(): boolean {
     const { failures } = this.campaign;
-    return failures.length === 0 && this.unequalSeeds.length === 0 && this.vacuous().length === 0;
+    const { blind } = this.#options;
+    const faults = [failures, this.unequalSeeds, this.vacuous(), blind];
+    return faults.every(({ length }) => length === 0);
   }
 
   /** What never happened; what was left out on purpose makes nothing vacuous. */

@@ -1,5 +1,10 @@
 import type { FailureOrigin, SeedOutcome, Shrunk, SimulationFailure } from "@quorate/node/testing";
-import { describeFailure, EFFECTIVE_SEEDS_MIN, replayCommand } from "@quorate/node/testing";
+import {
+  CANARIES,
+  describeFailure,
+  EFFECTIVE_SEEDS_MIN,
+  replayCommand,
+} from "@quorate/node/testing";
 import type { CampaignRun } from "./campaign-run.ts";
 
 /** What a report tells beside the figures. */
@@ -10,6 +15,8 @@ export interface ReportContext {
   readonly origin: FailureOrigin;
   /** The first failure made small, if that was asked for. */
   readonly shrunk: Shrunk | null;
+  /** Canaries that the checks did not see; null: none were tried. */
+  readonly blind: readonly string[] | null;
 }
 
 export function progressLine(run: CampaignRun, seeds: number | null): string {
@@ -37,6 +44,7 @@ export function campaignText(run: CampaignRun, context: ReportContext): string {
       `${run.speed.toFixed(0)} simulated hours per core-hour`,
     `${pairs} seeds were run twice: ${pairs - unequalSeeds.length} gave the same history again`,
   ];
+  if (context.blind !== null) lines.push(...canaryLines(context.blind));
   for (const [mark, count] of Object.entries(campaign.coverage.toJSON())) {
     lines.push(`  ${mark.padEnd(26)} ${count}`);
   }
@@ -57,6 +65,11 @@ export function campaignText(run: CampaignRun, context: ReportContext): string {
   if (isInterrupted) lines.push("interrupted");
   lines.push(run.holds ? "every invariant held" : "FAILED");
   return lines.join("\n");
+}
+
+function canaryLines(blind: readonly string[]): string[] {
+  if (blind.length > 0) return blind.map((what) => `blind: ${what}`);
+  return [`${CANARIES.length} canaries, each with one broken part: each was seen for what it is`];
 }
 
 export function campaignJson(run: CampaignRun, context: ReportContext): string {
@@ -82,6 +95,8 @@ export function campaignJson(run: CampaignRun, context: ReportContext): string {
     unequalSeeds,
     coverage: campaign.coverage,
     vacuous: run.vacuous(),
+    canaries: context.blind === null ? 0 : CANARIES.length,
+    blind: context.blind ?? [],
     failures,
     shrunk: shrunkJson(campaign.failures[0]?.seed ?? 0, context),
   });

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { Campaign, simulate } from "@quorate/node/testing";
+import { Campaign, CANARIES, simulate } from "@quorate/node/testing";
 import { parseArguments, UsageError } from "./arguments.ts";
 
 const SCRIPT = join(import.meta.dirname, "..", "simulate.ts");
@@ -41,6 +41,8 @@ test("simulate: many seeds on several threads, two of them twice, are one JSON o
   assert.equal(result["pairs"], 2);
   assert.deepEqual(result["unequalSeeds"], []);
   assert.deepEqual(result["failures"], []);
+  assert.equal(result["canaries"], CANARIES.length);
+  assert.deepEqual(result["blind"], []);
   assert.ok(Number(result["simulatedHoursPerCoreHour"]) > 0);
   const campaign = new Campaign();
   for (let seed = 1; seed <= 12; seed++) await campaign.run(seed);
@@ -117,6 +119,8 @@ for (const args of [
   ["--seed", "1", "--seeds", "2"],
   ["--without", "gravity"],
   ["--clients", "0"],
+  ["--fabric", "wool"],
+  ["--storage", "paper"],
   ["--workers", ""],
   ["--fast"],
   ["stray"],

@@ -129,7 +129,6 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "sim-network.ts",
       find: "    this.#blocked.add(linkName(from, to));",
       replace: "    void [from, to];",
-      tier: "unit",
       tests: [{ file: "packages/node/test/testing/sim-network.test.ts" }],
     },
     {
@@ -139,8 +138,8 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "sim-disk.ts",
       find: "    this.sync(survivors);",
       replace: "    this.sync(this.#unsynced.length);",
-      tier: "unit",
       tests: [{ file: "packages/node/test/testing/sim-disk.test.ts" }],
+      storage: "sqlite",
     },
     {
       name: "seeds-are-ignored",
@@ -165,7 +164,6 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "coverage.ts",
       find: "return COVERAGE_MARKS.filter((mark) => this.count(mark) === 0);",
       replace: "return COVERAGE_MARKS.filter((mark) => this.count(mark) < 0);",
-      tier: "unit",
       tests: [{ file: "packages/node/test/testing/coverage.test.ts" }],
     },
     {
@@ -195,7 +193,6 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "checkers/history.ts",
       find: "      actual === expected,",
       replace: "      actual === expected || actual !== expected,",
-      tier: "unit",
       tests: [{ file: `${CHECKERS}/history.test.ts` }],
     },
     {
@@ -205,7 +202,6 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "checkers/history.ts",
       find: "      at === index,",
       replace: "      at === index || index > 0,",
-      tier: "unit",
       tests: [{ file: `${CHECKERS}/history.test.ts` }],
     },
     {
@@ -225,7 +221,6 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "checkers/commit-quorum.ts",
       find: "    inForce.some((members) => hasQuorum(members, (node) => durableHashOf(node) === chainHash)),",
       replace: "    inForce.length > 0 || [chainHash, durableHashOf, hasQuorum].length > 0,",
-      tier: "unit",
       tests: [{ file: `${CHECKERS}/progress.test.ts` }],
     },
     {
@@ -235,7 +230,6 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "checkers/election-ledger.ts",
       find: "      known === undefined || known === node,",
       replace: "      known === undefined || known !== null,",
-      tier: "unit",
       tests: [{ file: `${CHECKERS}/ledgers.test.ts` }],
     },
     {
@@ -245,7 +239,6 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "checkers/committed-ledger.ts",
       find: "      known === undefined || known.chainHash === chainHash,",
       replace: "      known === undefined || known.chainHash !== null,",
-      tier: "unit",
       tests: [{ file: `${CHECKERS}/ledgers.test.ts` }],
     },
     {
@@ -255,9 +248,7 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "checkers/committed-ledger.ts",
       find: '      known.stateHash === stateHash,\n      "Determinism",',
       replace: '      known.stateHash !== null,\n      "Determinism",',
-      seeds: 0,
       tests: [{ file: `${CHECKERS}/ledgers.test.ts` }],
-      tier: "unit",
     },
     {
       name: "any-snapshot-will-do",
@@ -286,7 +277,6 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "checkers/session-ledger.ts",
       find: '      isRight,\n      "Exactly Once",',
       replace: '      isRight || !isRight,\n      "Exactly Once",',
-      tier: "unit",
       tests: [{ file: `${CHECKERS}/session-ledger.test.ts` }],
     },
     {

@@ -164,7 +164,8 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "transport/peer-admission.ts",
       find: "if (known.isCommitted && retired.includes(from)) {",
       replace: "if (known.isCommitted && retired.length > 1_000_000) {",
-      tier: "unit",
+      tier: "simulator",
+      fabric: "streams",
     },
     {
       name: "wiped-node-is-let-in",
@@ -173,7 +174,8 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "transport/peer-admission.ts",
       find: "if (before.incarnation !== incarnation) {",
       replace: 'if (before.incarnation === "") {',
-      tier: "unit",
+      tier: "simulator",
+      fabric: "streams",
     },
     {
       name: "older-copy-is-let-in",
@@ -182,7 +184,8 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "transport/peer-admission.ts",
       find: "if (start.bootNumber <= before.bootNumber) {",
       replace: "if (start.bootNumber < 0) {",
-      tier: "unit",
+      tier: "simulator",
+      fabric: "streams",
     },
     {
       name: "other-clusters-are-let-in",
@@ -191,7 +194,8 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "transport/peer-admission.ts",
       find: "if (hello.clusterId !== clusterId && (",
       replace: 'if (hello.clusterId === "" && (',
-      tier: "unit",
+      tier: "simulator",
+      fabric: "streams",
     },
     {
       name: "called-by-another-name",
@@ -200,7 +204,8 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "transport/peer-admission.ts",
       find: "if (hello.to !== nodeId && (",
       replace: 'if (hello.to === "" && (',
-      tier: "unit",
+      tier: "simulator",
+      fabric: "streams",
     },
   ],
 );

@@ -44,7 +44,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/append-entries.ts",
       find: "    first.index > state.commitIndex,",
       replace: "    first.index > 0,",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "previous-term-is-not-compared",
@@ -241,7 +241,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "server/write-requests.ts",
       find: "!isValueSize(request.value.length)",
       replace: "request.value.length < 0",
-      tier: "unit",
+      tier: "simulator",
+      fabric: "streams",
     },
     {
       name: "configurations-are-not-checked",

@@ -342,7 +342,8 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "server/read-requests.ts",
       find: "    if (minRevision <= store.revision) {",
       replace: "    if (minRevision >= 0) {",
-      tier: "unit",
+      tier: "simulator",
+      fabric: "streams",
     },
     {
       name: "transfer-takes-proposals",

@@ -12,6 +12,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "server/request-router.ts",
       find: 'if (state === "ok" || driver.view().role !== "leader") return null;',
       replace: "if (state.length > 0) return null;",
+      tier: "simulator",
+      fabric: "streams",
     },
     {
       name: "any-failure-is-a-full-disk",
@@ -55,6 +57,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/log-database.ts",
       find: "    database.pragma(`synchronous = ${SYNCHRONOUS_NORMAL}`);",
       replace: '    database.pragma("synchronous = OFF");',
+      tier: "simulator",
+      storage: "sqlite",
     },
     {
       name: "batches-are-not-checked",
@@ -63,6 +67,7 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/batch-order.ts",
       find: "    assert(commitIndex <= lastIndex, `commitIndex ${commitIndex} is beyond the log's end`);\n",
       replace: "",
+      tier: "simulator",
     },
     {
       name: "commit-point-ahead-of-its-entries",
@@ -96,6 +101,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/log-reader.ts",
       find: "row.checksum === entryChecksum({ index, term, kind, data })",
       replace: "row.checksum >= 0",
+      tier: "simulator",
+      storage: "sqlite",
     },
     {
       name: "damage-leaves-no-floor",
@@ -104,6 +111,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/recovery.ts",
       find: "const voteFloor = higher(bounds.voteFloor, log.lostEnd);",
       replace: "const { voteFloor } = bounds;",
+      tier: "simulator",
+      storage: "sqlite",
     },
     {
       name: "votes-below-its-floor",
@@ -177,6 +186,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/log-database.ts",
       find: '    database.pragma("locking_mode = EXCLUSIVE");',
       replace: "",
+      tier: "simulator",
+      storage: "sqlite",
     },
     {
       name: "a-stop-hands-nothing-over",
@@ -194,6 +205,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/bootstrap-directory.ts",
       find: "if (names.includes(DATABASE_FILE)) throw alreadyBootstrapped(directory);",
       replace: "if (names.includes(DATABASE_FILE)) fs.rmSync(join(directory, DATABASE_FILE));",
+      tier: "simulator",
+      storage: "sqlite",
     },
   ],
 );
@@ -206,6 +219,8 @@ const WIRE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages/wire/src",
     file: "frame.ts",
     find: '    if (announced > this.bodyMaxBytes) throw this.#fail("bodyTooLarge", announced);\n',
     replace: "",
+    tier: "simulator",
+    fabric: "streams",
   },
   {
     name: "parts-of-frames-are-lost",
@@ -214,6 +229,8 @@ const WIRE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages/wire/src",
     file: "frame.ts",
     find: "      this.#keep(piece);",
     replace: "      this.#bodyBytes = 0;\n      return chunk.length;",
+    tier: "simulator",
+    fabric: "streams",
   },
   {
     name: "entries-on-the-wire-are-not-compared",
@@ -223,6 +240,7 @@ const WIRE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages/wire/src",
     find: "if (checksum !== view.getUint32(at + CHECKSUM_AT)) {",
     replace: "if (checksum < 0) {",
     tests: [{ file: "packages/wire/test/codec/entries.test.ts" }],
+    tier: "simulator",
   },
   {
     name: "client-forgets-what-it-saw",
@@ -231,6 +249,8 @@ const WIRE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages/wire/src",
     file: "client/quorate-client.ts",
     find: "this.#revision = Math.max(this.#revision, revision);",
     replace: "this.#revision = Math.min(this.#revision, revision);",
+    tier: "simulator",
+    fabric: "streams",
   },
   {
     name: "a-retry-is-a-new-write",
@@ -242,6 +262,8 @@ const WIRE_MUTANTS: readonly Mutant[] = mutantsOf({ folder: "packages/wire/src",
       "let tries = 0;\n" +
       "        return await send(() => session.operation(serial + tries++), left());",
     tests: [{ file: "packages/wire/test/client/sessions.test.ts" }],
+    tier: "simulator",
+    fabric: "streams",
   },
 ]);
 

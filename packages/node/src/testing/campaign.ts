@@ -28,8 +28,8 @@ export class Campaign {
   #simulatedMs = 0;
 
   /** Runs one seed and counts it in. */
-  async run(seed: number): Promise<SimulationResult> {
-    const result = await simulate(seed);
+  async run(seed: number, overrides: PlanOverrides = {}): Promise<SimulationResult> {
+    const result = await simulate(seed, { overrides });
     this.add({ ...result, coverage: result.coverage.toJSON() });
     return result;
   }

@@ -16,6 +16,7 @@ export const COVERAGE_MARKS = [
   "partitions",
   "oneWayPartitions",
   "bridges",
+  "messagesCut",
   "drops",
   "duplicates",
   "reorders",
@@ -73,6 +74,7 @@ export const COVERAGE_MARKS = [
   "connectionsRefused",
   "connectionsDropped",
   "connectionsOverLimit",
+  "strangersRefused",
   "clientRetries",
   "sessionsByClientLibrary",
 ] as const;

@@ -5,13 +5,22 @@
  */
 export type { FailedSeed, FailureOrigin, SeedOutcome } from "./campaign.ts";
 export { Campaign, describeFailure, EFFECTIVE_SEEDS_MIN, replayCommand } from "./campaign.ts";
+export type { Canary } from "./canaries.ts";
+export { blindSpots, CANARIES } from "./canaries.ts";
 export { CANARY } from "./canary.ts";
 export type { CoverageCounts, CoverageMark } from "./coverage.ts";
 export { Coverage, COVERAGE_MARKS } from "./coverage.ts";
 export type { Invariant } from "./invariant-violation.ts";
 export { INVARIANTS, InvariantViolation } from "./invariant-violation.ts";
 export type { Dispensable, PlanOverrides, SizeName } from "./plan-overrides.ts";
-export { DISPENSABLE, isDispensable, isFabric, SIZE_MINIMA } from "./plan-overrides.ts";
+export {
+  DISPENSABLE,
+  isDispensable,
+  isFabric,
+  isStorageKind,
+  SIZE_MINIMA,
+} from "./plan-overrides.ts";
+export type { Fabric, StorageKind } from "./simulation-plan.ts";
 export { SeededRandom } from "./seeded-random.ts";
 export type { CrashableStorage, NodeParts } from "./sim-node.ts";
 export type { FailingRun, Shrunk, ShrinkOptions } from "./shrink.ts";

@@ -30,6 +30,7 @@ export const INVARIANTS = [
   "Honest Outcomes",
   "Fresh Reads",
   "Wire Sanity",
+  "Admission",
   "Liveness",
   "No Exception",
 ] as const;

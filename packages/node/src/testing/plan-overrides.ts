@@ -1,5 +1,5 @@
 import { configurationOf } from "@quorate/wire";
-import type { Fabric, Fault, SimulationPlan } from "./simulation-plan.ts";
+import type { Fabric, Fault, SimulationPlan, StorageKind } from "./simulation-plan.ts";
 import { FAULTS, nodeNames } from "./simulation-plan.ts";
 
 /** What a cluster does by itself, and can do without. */
@@ -29,6 +29,8 @@ export type SizeName = keyof typeof SIZE_MINIMA;
 export interface PlanOverrides {
   /** What carries the messages, whatever the seed says. */
   readonly fabric?: Fabric;
+  /** What the nodes keep their logs in, whatever the seed says. */
+  readonly storage?: StorageKind;
   readonly without?: readonly Dispensable[];
   readonly sizes?: Readonly<Partial<Record<SizeName, number>>>;
 }
@@ -41,6 +43,10 @@ export function isFabric(name: string): name is Fabric {
   return name === "messages" || name === "streams";
 }
 
+export function isStorageKind(name: string): name is StorageKind {
+  return name === "model" || name === "sqlite";
+}
+
 /** The kinds of fault that are left out. */
 export function faultsWithout({ without = [] }: PlanOverrides): Fault[] {
   return FAULTS.filter((fault) => without.includes(fault));
@@ -48,7 +54,7 @@ export function faultsWithout({ without = [] }: PlanOverrides): Fault[] {
 
 /** `plan`, drawn without {@link faultsWithout}, with all else that `overrides` say. */
 export function overridePlan(plan: SimulationPlan, overrides: PlanOverrides): SimulationPlan {
-  const { without = [], sizes = {} } = overrides;
+  const { without = [], sizes = {}, storage } = overrides;
   const { nodes } = sizes;
   const safetyMs = sizes["safety-ms"];
   const has = (habit: Dispensable): boolean => !without.includes(habit);
@@ -66,6 +72,7 @@ export function overridePlan(plan: SimulationPlan, overrides: PlanOverrides): Si
     keyCount: sizes.keys ?? plan.keyCount,
     valueBytes: sizes["value-bytes"] ?? plan.valueBytes,
     safetyUs: safetyMs === undefined ? plan.safetyUs : safetyMs * 1000,
+    usesSqlite: storage === undefined ? plan.usesSqlite : storage === "sqlite",
   };
 }
 
@@ -93,11 +100,13 @@ export function sizesOf(plan: SimulationPlan): Record<SizeName, number> {
 
 /** The arguments of the command line that say `overrides`. */
 export function overrideArguments(overrides: PlanOverrides): string[] {
-  const { fabric, without = [], sizes = {} } = overrides;
+  const { fabric, storage, without = [], sizes = {} } = overrides;
   const carried = fabric === undefined ? [] : ["--fabric", fabric];
+  const kept = storage === undefined ? [] : ["--storage", storage];
   const left = without.length === 0 ? [] : ["--without", without.join(",")];
   return [
     ...carried,
+    ...kept,
     ...left,
     ...Object.entries(sizes).flatMap(([name, size]) => [`--${name}`, String(size)]),
   ];

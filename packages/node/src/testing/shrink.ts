@@ -83,6 +83,8 @@ class Shrinker {
     const plan = planOf(this.#options.seed, this.#best.overrides);
     // Whole messages are easier to follow than streams of bytes.
     if (plan.streams !== null) await this.#try({ ...this.#best.overrides, fabric: "messages" });
+    // And a model of a database sooner than a real one.
+    if (plan.usesSqlite) await this.#try({ ...this.#best.overrides, storage: "model" });
     const parts = dispensablesOf(planOf(this.#options.seed, this.#best.overrides));
     const half = Math.floor(parts.length / 2);
     for (const some of [parts, parts.slice(0, half), parts.slice(half)]) {

@@ -115,10 +115,13 @@ export class SimDisk {
     for (const batch of this.#unsynced.splice(0, count)) this.#apply(batch);
   }
 
-  /** The machine loses power; the `survivors` oldest unsynced batches had reached the disk. */
-  crash(survivors: number): void {
+  /**
+   * The machine loses power; the `survivors` oldest unsynced batches had reached the disk. Says how
+   * many are lost.
+   */
+  crash(survivors: number): number {
     this.sync(survivors);
-    this.#unsynced.length = 0;
+    return this.#unsynced.splice(0).length;
   }
 
   /**

@@ -23,7 +23,7 @@ import { SimTransport } from "./sim-transport.ts";
 export const SIM_PORT = 7001;
 /** Sockets at once: room for every server twice, for the clients, and for no crowd. */
 export const SIM_CONNECTIONS_MAX = 40;
-const SIM_CLUSTER_ID = "simulated";
+export const SIM_CLUSTER_ID = "simulated";
 
 /** What a process of a node is made of, however it is reached. */
 export interface NodeIngredients {

@@ -140,7 +140,9 @@ export class SimNetwork {
 
   #arrive(link: Link, frame: Uint8Array): void {
     const receive = this.#receivers.get(link.to);
-    if (receive === undefined || this.#blocked.has(linkName(link.from, link.to))) {
+    const isCut = this.#blocked.has(linkName(link.from, link.to));
+    if (isCut) this.#coverage.add("messagesCut");
+    if (receive === undefined || isCut) {
       this.#trace.record("lost", link.to, link.from);
       return;
     }

@@ -16,6 +16,7 @@ import type {
   TransferOutcome,
 } from "../server/driver-outcomes.ts";
 import type { CreateCore, RaftDriver } from "../server/raft-driver.ts";
+import { FullDisk } from "./checkers/full-disk.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { SimDisk } from "./sim-disk.ts";
 import { requireInvariant } from "./invariant-violation.ts";
@@ -128,6 +129,11 @@ export class SimNode {
     world.checker.nodeAdded(this.id, this.disk);
   }
 
+  /** What its directory keeps beside the log. */
+  get identity(): SimIdentity {
+    return this.#identity;
+  }
+
   get isRunning(): boolean {
     return this.#life !== null;
   }
@@ -222,14 +228,13 @@ export class SimNode {
     const lost = this.disk.unsyncedBatches - survivors;
     this.#world.trace.record("crash", this.id, lost, `loses ${lost} unsynced batches`);
     this.#world.coverage.add("crashes");
-    if (lost > 0) this.#world.coverage.add("crashesThatLostWrites");
     this.#life.process.kill();
     this.#life.storage.cut(survivors);
     this.#world.network.attach(this.id, null);
     this.#world.streams?.down(this.id, hasPower);
     this.#world.checker.nodeCrashed(this.id);
     this.#life = null;
-    this.disk.crash(survivors);
+    if (this.disk.crash(survivors) > 0) this.#world.coverage.add("crashesThatLostWrites");
     this.#snapshotFiles.crash(tear);
   }
 
@@ -382,8 +387,12 @@ export class SimNode {
     const { scheduler, network, streams, checker } = this.#world;
     const { config, tickIntervalMs, clockRate, parts } = this.#options;
     const random = this.#options.random.fork(`life ${this.#lives}`);
+    const fullDisk = new FullDisk(this.id);
+    let made: RaftCore | null = null;
     const process = new SimProcess(scheduler, clockRate, () => {
       checker.nodeTurned(this.id);
+      // Only there writes come by the daemon's own router, which is to refuse them.
+      if (made !== null && streams !== null) fullDisk.turned(this.disk.trouble.isFull, made);
     });
     const storage = this.#createStorage(process, random.fork("disk"));
     const machine = parts.createStateMachine?.() ?? new KvStateMachine();
@@ -411,6 +420,7 @@ export class SimNode {
       observer: this.#observe(machine),
       createCore: (...given) => {
         const core = (parts.createCore ?? ((...from) => new RaftCore(...from)))(...given);
+        made = core;
         checker.nodeStarted(this.id, core);
         // One that was broken on purpose would be caught here before anywhere else.
         const isJudged = parts.createCore === undefined || parts.judgesSteps === true;

@@ -2,6 +2,7 @@ import type { NodeId, RaftMessage } from "@quorate/wire";
 import { decodeBody, encodeFrame, FRAME_BODY_MAX_BYTES, FrameDecoder } from "@quorate/wire";
 import type { Transport, TransportHandlers } from "../ports/transport.ts";
 import { assert } from "../raft/index.ts";
+import { ChangedEntries } from "./changed-entries.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import type { SimProcess } from "./sim-process.ts";
 
@@ -21,10 +22,13 @@ export class SimTransport implements Transport {
   start(handlers: TransportHandlers): void {
     this.#handlers = handlers;
     const decoder = new FrameDecoder(FRAME_BODY_MAX_BYTES);
+    const changedEntries = new ChangedEntries();
     this.#network.attach(this.#nodeId, (from, frame) => {
       this.#process.deliver(() => {
         decoder.push(frame, (body) => {
-          handlers.onMessage(from, decodeRaftMessage(body));
+          const message = decodeRaftMessage(body);
+          changedEntries.arrived(frame, message);
+          handlers.onMessage(from, message);
         });
         handlers.onBatchEnd();
       });

@@ -62,6 +62,9 @@ export const FAULTS: readonly Fault[] = [...COMMON_FAULTS, ...STREAM_FAULTS];
 /** What carries the messages of a run. */
 export type Fabric = "messages" | "streams";
 
+/** What the nodes of a run keep their logs in: a model of a database, or real ones. */
+export type StorageKind = "model" | "sqlite";
+
 /** Everything that a seed decides before the run begins. Times in simulated units. */
 export interface SimulationPlan {
   readonly configuration: Configuration;

@@ -24,6 +24,7 @@ import type { CreateClient } from "./sim-library-client.ts";
 import { SimLibraryClient } from "./sim-library-client.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
 import { drawPlan } from "./simulation-plan.ts";
+import { turnAway } from "./strangers.ts";
 
 /** How long a healed majority may take to serve a write, and a healed cluster to agree. */
 const LIVENESS_LIMIT_US = 30_000_000;
@@ -175,6 +176,7 @@ async function run(
   const agreedUs = cluster.scheduler.nowUs;
   checkBoundedLogs(cluster, plan);
   await requireNoHalfOpen(cluster);
+  await turnAway(cluster);
   await disturb(cluster, plan, random.fork("disturb"));
   if (cluster.scheduler.nowUs - agreedUs > DEPARTURE_LIMIT_US) checkDeparted(cluster);
   await handOver(cluster, plan, random.fork("hand over"));

@@ -57,6 +57,15 @@ export class SqliteDirectory {
     writeNewDatabase(this.databasePath, contents, () => undefined);
   }
 
+  get nodeId(): NodeId {
+    return this.#nodeId;
+  }
+
+  /** Where its files are, in this life. */
+  get folder(): string {
+    return this.#lifeFolder;
+  }
+
   get databasePath(): string {
     return join(this.#lifeFolder, DATABASE_FILE);
   }

@@ -13,6 +13,7 @@ import type {
   StorageRequest,
 } from "../storage/thread-messages.ts";
 import { WalFile } from "../storage/wal-file.ts";
+import { requireNoSecondBootstrap, requireNoSecondProcess } from "./directory-misuse.ts";
 import { requireInvariant } from "./invariant-violation.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { CrashableStorage } from "./sim-node.ts";
@@ -20,6 +21,8 @@ import type { SimStorageContext } from "./sim-storage.ts";
 import { syncDurationUs } from "./sim-storage.ts";
 import type { DirectoryImage, SqliteDirectory } from "./sqlite-directory.ts";
 import { tearDatabase, tearWal } from "./sqlite-directory.ts";
+
+const SECOND_PROCESS_CHANCE = 0.2;
 
 /** How often a stalled or a full disk is looked at. */
 const LOOK_US = 20_000;
@@ -96,6 +99,7 @@ export class SqliteSimStorage implements CrashableStorage {
       { databasePath: directory.databasePath, expect: {}, sizeMaxBytes: null },
       (path) => new FailingWal(path, () => this.#beforeFailure !== null),
     );
+    requireNoSecondBootstrap(directory);
     this.#loop.open();
     onReport = (report) => {
       this.#onReport(report);
@@ -103,6 +107,7 @@ export class SqliteSimStorage implements CrashableStorage {
     const { contents, recovered } = opening.result();
     this.#requireSame(contents, recovered);
     directory.opened();
+    if (context.random.chance(SECOND_PROCESS_CHANCE)) requireNoSecondProcess(directory);
     this.recovered = recovered;
     this.#order = new BatchOrder(recovered);
   }

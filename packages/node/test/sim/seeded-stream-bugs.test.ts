@@ -9,6 +9,7 @@ import type { KvResult } from "../../src/kv/kv-result.ts";
 import { RaftDriver } from "../../src/server/raft-driver.ts";
 import { PORT_LIMITS } from "../../src/server/node-assembly.ts";
 import { ReadRequests } from "../../src/server/read-requests.ts";
+import { Admission } from "../../src/transport/peer-admission.ts";
 import { PEER_LINK_DEFAULTS } from "../../src/transport/tcp-transport.ts";
 import type { SimulationPlan } from "../../src/testing/simulation-plan.ts";
 import { assertIs, firstFailure } from "./first-failure.ts";
@@ -18,7 +19,7 @@ const hasOddReads = ({ faults }: SimulationPlan): boolean => faults.has("oddRead
 test("seeded bug: a decoder that drops what a read ends in the middle of is caught", async (t) => {
   t.mock.method(FrameDecoder.prototype, "push", pushWithoutMemory);
   const failure = await firstFailure({}, hasOddReads, "streams");
-  assertIs(failure, ["Wire Sanity", "Liveness"]);
+  assertIs(failure, ["Wire Sanity", "Liveness", "Admission"]);
 });
 
 /** Only the frames that lie whole in one chunk. */
@@ -96,6 +97,11 @@ test("seeded bug: a node that answers from before what the client has seen is ca
     },
   );
   assertIs(await firstFailure({}, () => true, "streams"), ["Fresh Reads"]);
+});
+
+test("seeded bug: a node that lets in whoever says hello is caught (rules 35 to 38)", async (t) => {
+  t.mock.method(Admission.prototype, "check", () => null);
+  assertIs(await firstFailure({}, () => true, "streams"), ["Admission", "Wire Sanity"]);
 });
 
 test("seeded bug: connections whose silence nobody notices are caught (L1)", async (t) => {

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { blindSpots, CANARIES } from "@quorate/node/testing";
+import { ElectionLedger } from "../../src/testing/checkers/election-ledger.ts";
+import { Coverage } from "../../src/testing/coverage.ts";
+
+const SEEDS = 10;
+
+test("canaries: each broken part is seen, and for what it is, whatever the seed", async () => {
+  assert.ok(CANARIES.length >= 7);
+  for (let seed = 1; seed <= SEEDS; seed++) assert.deepEqual(await blindSpots(seed), []);
+});
+
+test("canaries: a check that has gone blind is noticed (§5.2)", async (t) => {
+  t.mock.method(ElectionLedger.prototype, "leaderSeen", () => undefined);
+  const [blind, ...others] = await blindSpots();
+  assert.match(blind ?? "", /^a follower says that it leads: /u);
+  assert.deepEqual(others, []);
+});
+
+test("canaries: a coverage that misses nothing is noticed", async (t) => {
+  t.mock.method(Coverage.prototype, "missing", () => []);
+  const [blind, ...others] = await blindSpots();
+  assert.match(blind ?? "", /^nothing happens: nobody misses elections, /u);
+  assert.deepEqual(others, []);
+});
