@@ -101,7 +101,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/membership.ts",
       find: "const isClose = catchUp.targetIndex > 0 && catchUp.elapsedTicks <= electionTicks;",
       replace: "const isClose = catchUp.elapsedTicks <= electionTicks;",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "never-promoted",
@@ -110,7 +110,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/membership.ts",
       find: "const isClose = catchUp.targetIndex > 0 && catchUp.elapsedTicks <= electionTicks;",
       replace: "const isClose = catchUp.targetIndex < 0;",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "silent-newcomer-waits-for-ever",
@@ -119,7 +119,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/membership.ts",
       find: "const CATCH_UP_SILENCE_ELECTIONS = 20;",
       replace: "const CATCH_UP_SILENCE_ELECTIONS = 2e9;",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "removed-server-is-not-told",
@@ -128,7 +128,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/membership.ts",
       find: "else progress.departedTicks ??= 0;",
       replace: "else leader.progress.delete(progress.id);",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "removed-server-is-never-forgotten",
@@ -147,7 +147,7 @@ export const MEMBER_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/membership.ts",
       find: "const back = members.find((id) => current.retired.includes(id));",
       replace: "const back = members.find(() => false);",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "the-removed-are-not-remembered",

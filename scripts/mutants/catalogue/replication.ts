@@ -241,7 +241,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/membership.ts",
       find: "if (!state.configurations.canHold(next)) {",
       replace: "if (next.voters.length === 0) {",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "applies-at-append",
@@ -279,7 +279,7 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       replace:
         '    if (command.kind === "invalid") throw new TypeError(command.reason);\n' +
         '    if (command.kind === "invalid") {',
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "snapshot-is-applied-again",

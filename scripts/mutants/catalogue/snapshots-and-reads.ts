@@ -62,7 +62,7 @@ const SNAPSHOT_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "kv/kv-restorer.ts",
       find: 'if (digest !== this.#state.digest()) throw damaged("the state does not have its hash");',
       replace: "",
-      tier: "unit",
+      tier: "simulator",
       tests: [{ file: "packages/node/test/kv/kv-snapshot.test.ts" }],
     },
     {
@@ -239,7 +239,7 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/leadership-transfer.ts",
       find: "  leader.mayLease = false;\n",
       replace: "",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "lease-across-a-stall",
@@ -248,7 +248,7 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "server/leader-lease.ts",
       find: "if (nowMs - this.#lastTickMs > this.#stallMs) this.#drop();",
       replace: "",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "restart-breaks-the-loyalty",
@@ -273,7 +273,7 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "server/cluster-clock.ts",
       find: "this.#lastTimeMs = Math.max(this.#lastTimeMs, appliedMs, timeMs);",
       replace: "this.#lastTimeMs = timeMs;",
-      tier: "unit",
+      tier: "simulator",
     },
     {
       name: "ended-sessions-go-on",
@@ -308,7 +308,7 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       replace:
         "    const isLast = [...session.responses.keys()].at(-1) === serial;\n" +
         "    const known = isLast ? session.responses.get(serial) : undefined;",
-      tier: "unit",
+      tier: "simulator",
       tests: [{ file: "packages/node/test/kv/sessions.test.ts" }],
     },
     {

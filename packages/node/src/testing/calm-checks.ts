@@ -13,6 +13,9 @@ const SLACK_BYTES = 64 * 1024;
 const STALL_US = 20_000_000;
 const HAND_OVER_LIMIT_US = 5_000_000;
 
+const HICCUPS = 3;
+const HICCUP_GAP_US = 100_000;
+
 const DISTURBANCES = 3;
 const CUT_OFF_US = 1_000_000;
 const BACK_US = 600_000;
@@ -101,6 +104,33 @@ export async function disturb(
         `${after?.currentTerm ?? 0} where it led in term ${before.currentTerm}`,
     );
     cluster.coverage.add("healsUndisturbed");
+  }
+}
+
+/**
+ * A leader stands still for about as long as a lease lasts, and is asked to read as soon as it goes
+ * on, before anybody can have answered it: what it knew of before is no lease any more (Diss.
+ * §6.4.1), as is checked with every read.
+ */
+export async function hiccup(
+  cluster: SimCluster,
+  plan: SimulationPlan,
+  random: SeededRandom,
+): Promise<void> {
+  const { leaseReads, heartbeatTicks, electionTicks } = plan.raft;
+  if (!leaseReads) return;
+  for (let times = 0; times < HICCUPS; times++) {
+    const leader = cluster.leader();
+    const ticks = random.between(heartbeatTicks + 1, electionTicks - heartbeatTicks);
+    leader?.pause();
+    await cluster.runUntil(() => false, ticks * plan.tickIntervalMs * 1000);
+    leader?.resume();
+    for (const afterUs of [0, 20, 50, 100, 200]) {
+      cluster.scheduler.schedule(afterUs, () => {
+        leader?.read(Buffer.from("key-0"), () => undefined);
+      });
+    }
+    await cluster.runUntil(() => false, HICCUP_GAP_US);
   }
 }
 

@@ -5,6 +5,8 @@ import type { Fault, SimulationPlan } from "./simulation-plan.ts";
 
 const DOWN_MEAN_US = 250_000;
 const PAUSE_MEAN_US = 250_000;
+/** Of a garbage collection: about as long as a lease lasts. */
+const HICCUP_MEAN_US = 50_000;
 const PARTITION_MEAN_US = 600_000;
 /** Longer than any election timeout, mostly. */
 const DISK_TROUBLE_MEAN_US = 700_000;
@@ -95,7 +97,7 @@ export class FaultInjector {
     if (!node.isRunning || node.isPaused) return;
     this.#cluster.coverage.add("pauses");
     node.pause();
-    this.#later(PAUSE_MEAN_US, () => {
+    this.#later(this.#random.pick([PAUSE_MEAN_US, HICCUP_MEAN_US]), () => {
       node.resume();
     });
   }

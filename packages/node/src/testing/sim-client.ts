@@ -64,6 +64,7 @@ export class SimClient {
   #think(meanUs: number): void {
     this.#after(meanUs, () => {
       if (!this.#isActive) return;
+      if (this.#random.chance(this.#plan.nonsenseChance)) this.#proposeNonsense();
       if (this.#random.chance(this.#plan.readChance)) this.#read();
       else this.#writeSome();
     });
@@ -89,6 +90,19 @@ export class SimClient {
         });
       });
       if (!isHeard) this.#finish(call, null);
+    });
+  }
+
+  /** Bytes that are no command, as a later version's are: in the log they change nothing. */
+  #proposeNonsense(): void {
+    const [, command] = this.#drawCommand();
+    const isCut = this.#random.chance(0.5);
+    const bytes = isCut ? command.slice(0, this.#random.below(8)) : command;
+    bytes.fill(this.#random.between(3, 255), 0, 1);
+    const { trace, coverage } = this.#cluster;
+    trace.record("nonsense", this.#target.id, bytes);
+    this.#target.propose(bytes, (outcome) => {
+      if (outcome.kind === "applied") coverage.add("commandsThatAreNone");
     });
   }
 

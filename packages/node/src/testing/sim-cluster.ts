@@ -150,7 +150,7 @@ export class SimCluster implements SimWorld {
 
   /** The directory of a server is removed, if the others can go on without it. */
   wipe(node: SimNode): void {
-    if (node.isLost || !this.canDecide((other) => other !== node)) return;
+    if (!this.#canSpare(node)) return;
     this.crash(node);
     this.coverage.add("wipes");
     node.wipe();
@@ -198,6 +198,12 @@ export class SimCluster implements SimWorld {
     return this.checker
       .configurationsInPlay()
       .every((members) => hasQuorum(members, holds) && members.staging.every(holds));
+  }
+
+  /** Whether the others can go on without `node`, for good. */
+  #canSpare(node: SimNode): boolean {
+    if (node.isLost || this.#nodes.some(({ sleepsOnChange }) => sleepsOnChange)) return false;
+    return this.canDecide((other) => other !== node);
   }
 
   /** Runs until `isDone` or for `limitUs`; says whether it is done. */
@@ -273,9 +279,12 @@ export class SimCluster implements SimWorld {
    */
   #damage(node: SimNode): void {
     const { disk } = node;
-    if (node.isLost || !this.canDecide((other) => other !== node)) return;
-    if (this.#crashRandom.chance(0.1)) {
-      const isRotten = node.rotSnapshot((sizeBytes) => this.#crashRandom.below(sizeBytes));
+    if (!this.#canSpare(node)) return;
+    if (this.#crashRandom.chance(0.15)) {
+      const isForged = this.#crashRandom.chance(0.4);
+      const isRotten = isForged
+        ? node.forgeSnapshot()
+        : node.rotSnapshot((sizeBytes) => this.#crashRandom.below(sizeBytes));
       if (isRotten) this.coverage.add("snapshotsRotten");
       return;
     }

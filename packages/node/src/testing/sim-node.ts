@@ -16,12 +16,15 @@ import type {
   TransferOutcome,
 } from "../server/driver-outcomes.ts";
 import type { CreateCore, RaftDriver } from "../server/raft-driver.ts";
+import { LeaseWatch } from "./checkers/lease-watch.ts";
+import { checkStamp } from "./checkers/cluster-time.ts";
 import { FullDisk } from "./checkers/full-disk.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { SimDisk } from "./sim-disk.ts";
 import { requireInvariant } from "./invariant-violation.ts";
 import type { NodeFabric, NodeIngredients } from "./sim-fabric.ts";
 import { messageFabric, streamFabric } from "./sim-fabric.ts";
+import { canRestore } from "./forged-snapshot.ts";
 import { SimIdentity } from "./sim-identity.ts";
 import type { CreateClient } from "./sim-library-client.ts";
 import { SimProcess } from "./sim-process.ts";
@@ -94,8 +97,11 @@ interface Life {
   readonly driver: RaftDriver<KvResult>;
   readonly machine: KvStateMachine;
   readonly clusterClock: ClusterClock;
+  readonly leases: LeaseWatch;
   /** Its state is restored: from now on it listens. */
   isReady: boolean;
+  /** Changes of members that it was asked for and has not looked at. */
+  changesAsked: number;
 }
 
 /** One server: a disk that stays, and the lives of its process with the real driver and core. */
@@ -147,6 +153,16 @@ export class SimNode {
     return this.#isLost;
   }
 
+  /** Whether it may be lost: that is known when it starts. */
+  get isDoubtful(): boolean {
+    return this.#isLost || this.#isRotten;
+  }
+
+  /** Whether it was asked for a change of members, and sleeps: who will be needed is open. */
+  get sleepsOnChange(): boolean {
+    return this.isPaused && (this.#life?.changesAsked ?? 0) > 0;
+  }
+
   /** Whether all that it ever acknowledged is still there, and counts in an election. */
   get isSound(): boolean {
     return !this.#isLost && !this.#isRotten && this.disk.voteFloor === null;
@@ -170,6 +186,14 @@ export class SimNode {
     const isRotten = this.#snapshotFiles.rot(lastIncludedIndex, lastIncludedTerm, offsetOf);
     this.#isRotten ||= isRotten;
     return isRotten;
+  }
+
+  /** Its snapshot is not what was written, and its checksums do not tell; as the above. */
+  forgeSnapshot(): boolean {
+    const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
+    const isForged = this.#snapshotFiles.forge(lastIncludedIndex, lastIncludedTerm);
+    this.#isRotten ||= isForged;
+    return isForged;
   }
 
   /** One byte of its real database, while it is down. Says whether it has one. */
@@ -241,6 +265,7 @@ export class SimNode {
   /** `stopsClock`: the whole machine stands still. */
   pause(stopsClock = false): void {
     this.#world.trace.record("pause", this.id, stopsClock ? 1 : 0);
+    this.#life?.leases.paused();
     this.#life?.process.pause(stopsClock);
   }
 
@@ -251,6 +276,7 @@ export class SimNode {
 
   resume(): void {
     this.#world.trace.record("resume", this.id, 0);
+    this.#life?.leases.resumed();
     this.#life?.process.resume();
   }
 
@@ -283,6 +309,7 @@ export class SimNode {
     if (life === null) return false;
     life.process.deliver(() => {
       const clusterTimeMs = life.clusterClock.stamp(life.driver.view().currentTerm);
+      checkStamp(this.id, clusterTimeMs, life.machine.clusterTimeMs);
       life.driver.propose(encodeCommand(command, { clusterTimeMs, session }), answer);
     });
     return true;
@@ -295,7 +322,11 @@ export class SimNode {
     answer: (outcome: ChangeOutcome) => void,
   ): void {
     const life = this.#listening;
-    life?.process.deliver(() => {
+    if (life === null) return;
+    life.changesAsked++;
+    life.process.deliver(() => {
+      life.changesAsked--;
+      this.#world.checker.changeAsked(this.id);
       life.driver.changeMembers(target, options, answer);
     });
   }
@@ -319,6 +350,7 @@ export class SimNode {
     life.process.deliver(() => {
       if (life.driver.leaseRead() !== null) {
         this.#world.coverage.add("leaseReads");
+        life.leases.check(life.driver.view());
         answerAt(life.driver.lastApplied);
         return;
       }
@@ -394,6 +426,7 @@ export class SimNode {
       // Only there writes come by the daemon's own router, which is to refuse them.
       if (made !== null && streams !== null) fullDisk.turned(this.disk.trouble.isFull, made);
     });
+    const leases = new LeaseWatch(this.id, (config.heartbeatTicks + 1) * tickIntervalMs, process);
     const storage = this.#createStorage(process, random.fork("disk"));
     const machine = parts.createStateMachine?.() ?? new KvStateMachine();
     const ingredients: NodeIngredients = {
@@ -417,7 +450,7 @@ export class SimNode {
           );
         },
       },
-      observer: this.#observe(machine),
+      observer: this.#observe(machine, leases),
       createCore: (...given) => {
         const core = (parts.createCore ?? ((...from) => new RaftCore(...from)))(...given);
         made = core;
@@ -443,16 +476,19 @@ export class SimNode {
       driver: fabric.driver,
       machine,
       clusterClock,
+      leases,
       isReady: false,
+      changesAsked: 0,
     };
   }
 
-  #observe(machine: KvStateMachine): DriverObserver<KvResult> {
+  #observe(machine: KvStateMachine, leases: LeaseWatch): DriverObserver<KvResult> {
     const { checker, coverage, trace } = this.#world;
     return {
       onStep: () => {},
       onMessageSent: (to, message) => {
         checker.messageSent(this.id, to, message);
+        leases.messageSent(message);
         if (this.#world.streams !== null) trace.record("send", this.id, to, message);
       },
       onApplied: (entry, result) => {
@@ -530,9 +566,11 @@ export class SimNode {
   /** A start refuses a directory whose snapshot is not what was written. */
   #hasSoundSnapshot(): boolean {
     const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
-    return (
-      lastIncludedIndex === 0 || this.#snapshotFiles.isSoundAt(lastIncludedIndex, lastIncludedTerm)
-    );
+    if (lastIncludedIndex === 0) return true;
+    const forged = this.#snapshotFiles.forgedAt(lastIncludedIndex, lastIncludedTerm);
+    return forged === null
+      ? this.#snapshotFiles.isSoundAt(lastIncludedIndex, lastIncludedTerm)
+      : canRestore(forged);
   }
 
   #restored(index: number, machine: KvStateMachine): void {

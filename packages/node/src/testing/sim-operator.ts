@@ -4,9 +4,17 @@ import { allMembers } from "../raft/index.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { SimCluster } from "./sim-cluster.ts";
 import type { SimNode } from "./sim-node.ts";
+import { requireInvariant } from "./invariant-violation.ts";
+import type { ChangeOutcome } from "../server/driver-outcomes.ts";
 
 const MEMBERS_MAX = 7;
 const SERVERS_MAX = 11;
+
+/** What an operator asks for, and what the answer must be like. */
+interface Idea {
+  readonly target: ConfigurationTarget | null;
+  readonly judge?: (outcome: ChangeOutcome) => void;
+}
 
 /**
  * Changes the members of a cluster at random moments, whatever else is going on: adds new servers,
@@ -47,7 +55,7 @@ export class SimOperator {
       replaceLost(this.#cluster);
       return;
     }
-    const target = this.#drawTarget(leader);
+    const { target, judge } = this.#drawIdea(leader, view.configuration);
     if (target === null) return;
     const asked = this.#random.chance(0.9) ? leader : this.#random.pick(this.#cluster.nodes);
     const expectedIndex = this.#random.pick([
@@ -59,25 +67,37 @@ export class SimOperator {
     this.#cluster.trace.record("change", asked.id, JSON.stringify(target));
     asked.changeMembers(target, { expectedIndex, force }, (outcome) => {
       this.#cluster.trace.record("changed", asked.id, outcome.kind);
+      judge?.(outcome);
       if (outcome.kind === "refused") this.#cluster.coverage.add("changesRefused");
     });
   }
 
-  /** Whoever waits for a server that will not come back changes nothing else. */
+  /** Whoever waits for a server that will not come back, or perhaps not, changes nothing else. */
   #hasLost(): boolean {
     const members = this.#cluster.checker.configurationsInPlay().flatMap(allMembers);
-    return members.some((id) => this.#cluster.node(id)?.isLost === true);
+    return members.some((id) => this.#cluster.node(id)?.isDoubtful === true);
   }
 
-  #drawTarget(leader: SimNode): ConfigurationTarget | null {
-    const configuration = leader.view()?.configuration;
-    if (configuration === undefined) return null;
+  #drawIdea(leader: SimNode, configuration: Configuration): Idea {
+    const { voters, learners, staging } = configuration;
+    const current = { voters, learners, staging, addresses: addressesOf(configuration) };
+    switch (this.#random.below(11)) {
+      case 0:
+        return usedAgain(current, this.#formerMember(configuration.retired));
+      case 1:
+        return unreadable(current, this.#random.chance(0.5));
+      default:
+        return { target: this.#drawTarget(leader, configuration) };
+    }
+  }
+
+  #drawTarget(leader: SimNode, configuration: Configuration): ConfigurationTarget | null {
     const { voters, learners, staging } = configuration;
     const addresses = addressesOf(configuration);
     const isFull = allMembers(configuration).length >= MEMBERS_MAX;
     const current = { voters, learners, staging, addresses };
     const newcomer = (): MemberAddress | null => (isFull ? null : this.#newServer());
-    switch (this.#random.below(10)) {
+    switch (this.#random.below(9)) {
       case 0:
       case 1:
         return withLearner(current, newcomer(), true);
@@ -95,9 +115,6 @@ export class SimOperator {
       }
       case 7:
         return moved(current, this.#random.pick(allMembers(configuration)));
-      case 8:
-        // Refused: an id is used once.
-        return withLearner(current, this.#formerMember(configuration.retired), true);
       default:
         return this.#drawAnything(current);
     }
@@ -162,14 +179,14 @@ export function replaceLost(cluster: SimCluster): boolean {
 }
 
 /** All of them: a server that is added knows nobody, and finds the others by these. */
-function addressesOf(configuration: Configuration): MemberAddress[] {
+export function addressesOf(configuration: Configuration): MemberAddress[] {
   return allMembers(configuration).map((id) => {
     const known = configuration.addresses.find((member) => member.id === id);
     return known ?? { id, address: `${id}:7001` };
   });
 }
 
-function withLearner(
+export function withLearner(
   current: ConfigurationTarget,
   member: MemberAddress | null,
   isStaging: boolean,
@@ -183,6 +200,35 @@ function withLearner(
   };
 }
 
+/** Refused, and for what it is: an id is used once. */
+function usedAgain(current: ConfigurationTarget, former: MemberAddress | null): Idea {
+  if (former === null) return { target: null };
+  const judge = (outcome: ChangeOutcome): void => {
+    if (outcome.kind !== "refused" || outcome.code !== "invalid") return;
+    requireInvariant(
+      outcome.reason.includes(former.id),
+      "Configuration Safety",
+      () => `${former.id} is used again, which is refused because ${outcome.reason}`,
+    );
+  };
+  return { target: withLearner(current, former, true), judge };
+}
+
+/** Refused: members that nobody could read in the log. */
+function unreadable(current: ConfigurationTarget, isAddress: boolean): Idea {
+  const member = isAddress
+    ? { id: "n99", address: "n".repeat(1000) }
+    : { id: "no id", address: "n99:7001" };
+  const judge = (outcome: ChangeOutcome): void => {
+    requireInvariant(
+      outcome.kind !== "applied" && outcome.kind !== "unknown",
+      "Configuration Safety",
+      () => `members that cannot be read, ${JSON.stringify(member)}, are ${outcome.kind}`,
+    );
+  };
+  return { target: withLearner(current, member, true), judge };
+}
+
 /** Under another address. */
 function moved(current: ConfigurationTarget, id: NodeId): ConfigurationTarget {
   const kept = current.addresses.filter((member) => member.id !== id);
@@ -194,7 +240,7 @@ function promoted(current: ConfigurationTarget, learner: NodeId | null): Configu
   return { ...without(current, learner), voters: [...current.voters, learner] };
 }
 
-function without(current: ConfigurationTarget, gone: NodeId): ConfigurationTarget {
+export function without(current: ConfigurationTarget, gone: NodeId): ConfigurationTarget {
   const isKept = (id: NodeId): boolean => id !== gone;
   return {
     voters: current.voters.filter(isKept),

@@ -11,6 +11,10 @@ const RETRY_MEAN_US = 30_000;
 /** The shortest that the store allows: idle clients find their session gone. */
 const TTL_MS = 1000;
 const LATE_MEAN_US = 300_000;
+/** Changes on their way at once: far fewer than a session may have. */
+const LANES_MAX = 4;
+/** Nobody is so far ahead of the oldest change that waits: the session keeps its answers. */
+const AHEAD_MAX = 16;
 
 /** A change that is sent until it is answered. */
 interface Change {
@@ -22,73 +26,94 @@ interface Change {
 }
 
 /**
- * A client with a session (Diss. §6.3). What it cannot tell the outcome of it sends again, with the
- * same serial, to other nodes; some changes go to two nodes at once, and some come once more, long
- * after they were answered. Each takes effect once, and each answer is that of the first.
+ * A client with a session (Diss. §6.3) and some changes on their way at once. What it cannot tell
+ * the outcome of it sends again, with the same serial, to other nodes; some changes go to two nodes
+ * at once, and some come once more, long after they were answered and others after them. Each takes
+ * effect once, and each answer is that of the first.
  */
 export class SimSessionClient {
   readonly #name: string;
   readonly #cluster: SimCluster;
   readonly #plan: SimulationPlan;
   readonly #random: SeededRandom;
+  readonly #lanes: number;
   #isActive = true;
   #sessionId: number | null = null;
   #serial = 0;
+  /** Serials of the session that are not answered yet. */
+  readonly #unanswered = new Set<number>();
+  #idleUntilUs = 0;
 
   constructor(name: string, cluster: SimCluster, plan: SimulationPlan, random: SeededRandom) {
     this.#name = name;
     this.#cluster = cluster;
     this.#plan = plan;
     this.#random = random;
+    this.#lanes = random.pick([1, 2, LANES_MAX]);
   }
 
   start(): void {
-    this.#after(this.#plan.thinkMeanUs, () => {
-      this.#next();
-    });
+    this.#openLater(this.#plan.thinkMeanUs);
   }
 
   stop(): void {
     this.#isActive = false;
   }
 
-  #next(): void {
-    if (!this.#isActive) return;
-    if (this.#sessionId === null) this.#open();
-    else this.#begin(this.#sessionId);
+  #openLater(meanUs: number): void {
+    this.#after(meanUs, () => {
+      if (this.#isActive) this.#open();
+    });
+  }
+
+  /** One change after another, as long as the session lasts. */
+  #beginLater(sessionId: number): void {
+    this.#after(this.#plan.thinkMeanUs, () => {
+      if (!this.#isActive || this.#sessionId !== sessionId) return;
+      const isIdle = this.#cluster.scheduler.nowUs < this.#idleUntilUs;
+      const isAhead = this.#serial - Math.min(...this.#unanswered) >= AHEAD_MAX;
+      if (isIdle || isAhead) this.#beginLater(sessionId);
+      else this.#begin(sessionId);
+    });
   }
 
   #open(): void {
     let isOver = false;
-    const goOn = (sessionId: number | null, meanUs: number): void => {
+    const goOn = (sessionId: number | null): void => {
       if (isOver) return;
       isOver = true;
-      this.#sessionId = sessionId;
-      this.#serial = 0;
-      this.#after(meanUs, () => {
-        this.#next();
-      });
+      if (sessionId === null) this.#openLater(RETRY_MEAN_US);
+      else this.#opened(sessionId);
     };
     this.#after(this.#plan.requestTimeoutUs, () => {
-      goOn(null, RETRY_MEAN_US);
+      goOn(null);
     });
     const node = this.#random.pick(this.#cluster.nodes);
     this.#cluster.trace.record("open", node.id, this.#name);
     node.proposeInSession({ kind: "openSession", ttlMs: TTL_MS }, null, (outcome) => {
       if (outcome.kind !== "applied" || outcome.result.kind !== "sessionOpened") {
-        goOn(null, RETRY_MEAN_US);
+        goOn(null);
         return;
       }
       this.#cluster.coverage.add("sessionsOpened");
-      goOn(outcome.result.sessionId, this.#plan.thinkMeanUs);
+      goOn(outcome.result.sessionId);
     });
   }
 
+  #opened(sessionId: number): void {
+    this.#sessionId = sessionId;
+    this.#serial = 0;
+    this.#unanswered.clear();
+    for (let lane = 0; lane < this.#lanes; lane++) this.#beginLater(sessionId);
+  }
+
   #begin(sessionId: number): void {
-    this.#serial++;
+    const serial = ++this.#serial;
+    this.#unanswered.add(serial);
+    const ackedBelow = Math.min(...this.#unanswered);
     const change: Change = {
       command: this.#drawCommand(sessionId),
-      session: { sessionId, serial: this.#serial, ackedBelow: this.#serial },
+      session: { sessionId, serial, ackedBelow },
       floor: this.#cluster.checker.history.floor,
       isOver: false,
     };
@@ -99,7 +124,7 @@ export class SimSessionClient {
 
   #retryLater(change: Change, meanUs: number): void {
     this.#after(meanUs, () => {
-      if (change.isOver || !this.#isActive) return;
+      if (!this.#isAwaited(change)) return;
       this.#send(change);
       this.#retryLater(change, RETRY_MEAN_US * 4);
     });
@@ -125,35 +150,49 @@ export class SimSessionClient {
     const { sessionId, serial } = change.session;
     if (result.kind === "sessionExpired") {
       coverage.add("sessionsExpired");
-      this.#finish(change, null);
+      this.#expired(change);
     } else if (result.kind === "put" || result.kind === "deleted") {
       if (checker.history.sessions.firstOf(sessionId, serial) !== index) {
         coverage.add("duplicatesAnswered");
       }
       checker.history.changeAcknowledged({ sessionId, serial, floor: change.floor }, index, result);
-      this.#finish(change, sessionId);
+      if (serial < Math.max(...this.#unanswered)) coverage.add("answersOutOfTurn");
+      this.#finish(change);
     }
+  }
+
+  /** All that waits in the session waits in vain. */
+  #expired(change: Change): void {
+    change.isOver = true;
+    if (this.#sessionId !== change.session.sessionId) return;
+    this.#sessionId = null;
+    this.#openLater(this.#plan.thinkMeanUs);
   }
 
   #sendAgain(change: Change): void {
     this.#after(RETRY_MEAN_US, () => {
-      if (!change.isOver && this.#isActive && this.#random.chance(0.5)) this.#send(change);
+      if (this.#isAwaited(change) && this.#random.chance(0.5)) this.#send(change);
     });
   }
 
-  #finish(change: Change, sessionId: number | null): void {
+  #isAwaited({ isOver, session }: Change): boolean {
+    return !isOver && this.#isActive && this.#sessionId === session.sessionId;
+  }
+
+  #finish(change: Change): void {
     if (change.isOver) return;
     change.isOver = true;
-    this.#sessionId = sessionId;
+    const { sessionId, serial } = change.session;
+    if (this.#sessionId === sessionId) this.#unanswered.delete(serial);
     if (this.#random.chance(0.3)) {
       this.#after(LATE_MEAN_US, () => {
         if (this.#isActive) this.#send(change);
       });
     }
-    const isIdle = this.#random.chance(0.03);
-    this.#after(isIdle ? 2 * TTL_MS * 1000 : this.#plan.thinkMeanUs, () => {
-      this.#next();
-    });
+    if (this.#random.chance(0.03)) {
+      this.#idleUntilUs = this.#cluster.scheduler.nowUs + 2 * TTL_MS * 1000;
+    }
+    this.#beginLater(sessionId);
   }
 
   #drawCommand(sessionId: number): KeyChange {

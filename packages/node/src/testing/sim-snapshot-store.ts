@@ -7,6 +7,7 @@ import type {
   SnapshotWriter,
 } from "../ports/snapshot-store.ts";
 import { assert } from "../raft/index.ts";
+import { forge } from "./forged-snapshot.ts";
 import { ContentHash } from "../storage/snapshot-file.ts";
 
 /** A file of a simulated disk. */
@@ -19,6 +20,8 @@ interface SimFile {
   /** What of it is stored, as far as its receiver was told. */
   storedBytes: number;
   isWhole: boolean;
+  /** It was changed, and all checksums made right again. */
+  isForged: boolean;
 }
 
 /** What a crash makes of the bytes that were received since the last sync. */
@@ -49,6 +52,7 @@ export class SimSnapshotFiles {
       sizeBytes: 0,
       storedBytes: 0,
       isWhole: false,
+      isForged: false,
     };
     this.#files.add(file);
     return file;
@@ -111,6 +115,24 @@ export class SimSnapshotFiles {
     bytes[offset] = ~(bytes[offset] ?? 0);
     file.pieces = [bytes];
     return true;
+  }
+
+  /** As `rot`, but by a bug, or by somebody who knows the format: all checksums are right again. */
+  forge(index: LogIndex, term: Term): boolean {
+    const file = this.wholeAt(index, term);
+    if (file === null) return false;
+    const bytes = bytesOf(file);
+    forge(bytes);
+    file.pieces = [bytes];
+    file.name = { ...file.name, snapshotId: contentId(bytes) };
+    file.isForged = true;
+    return true;
+  }
+
+  /** The file of the snapshot at `index` if it was forged, or null. */
+  forgedAt(index: LogIndex, term: Term): Uint8Array | null {
+    const file = this.wholeAt(index, term);
+    return file?.isForged === true ? bytesOf(file) : null;
   }
 
   /** Whether the file of the snapshot at `index` is there, and what was written. */

@@ -90,6 +90,8 @@ export interface SimulationPlan {
   /** Mean time between an answer and the next request of a client. */
   readonly thinkMeanUs: number;
   readonly readChance: number;
+  /** How likely a client proposes what is no command. */
+  readonly nonsenseChance: number;
   readonly requestTimeoutUs: number;
   /** How long faults go on. */
   readonly safetyUs: number;
@@ -173,6 +175,7 @@ export function drawPlan(
     valueBytes: random.pick([0, 0, 100, 500]),
     thinkMeanUs: random.pick([3_000, 10_000, 40_000]),
     readChance: random.pick([0.1, 0.4, 0.8]),
+    nonsenseChance: random.fork("nonsense").pick([0, 0, 0.01, 0.1]),
     requestTimeoutUs: random.pick([100_000, 400_000, 1_500_000]),
     safetyUs: random.pick([2_000_000, 4_000_000, 8_000_000]),
     usesSqlite: random.chance(0.025),

@@ -14,10 +14,12 @@ import {
   checkBoundedLogs,
   checkDeparted,
   deafen,
+  hiccup,
   disturb,
   handOver,
   stallLeader,
 } from "./calm-checks.ts";
+import { exerciseMembers } from "./calm-members.ts";
 import { allMembers, isVoter } from "../raft/index.ts";
 import type { NodeParts, SimNode } from "./sim-node.ts";
 import type { CreateClient } from "./sim-library-client.ts";
@@ -182,6 +184,8 @@ async function run(
   await handOver(cluster, plan, random.fork("hand over"));
   await deafen(cluster);
   if (plan.faults.has("diskStall")) await stallLeader(cluster);
+  await hiccup(cluster, plan, random.fork("hiccup"));
+  await exerciseMembers(cluster, plan, random.fork("members"));
 }
 
 /** Whoever uses the cluster. */

@@ -5,6 +5,7 @@ import type {
   NodeId,
   RaftMessage,
   RequestId,
+  Term,
 } from "@quorate/wire";
 import { decodeConfiguration } from "@quorate/wire";
 import type { KvResult } from "../../kv/kv-result.ts";
@@ -19,7 +20,13 @@ import { checkCommitQuorum, checkCommitTerm } from "./commit-quorum.ts";
 import { CommittedLedger } from "./committed-ledger.ts";
 import type { PlacedConfiguration } from "./configuration-mirror.ts";
 import { ConfigurationMirror } from "./configuration-mirror.ts";
-import { checkAppended, checkCampaign, checkInForce } from "./configuration-safety.ts";
+import {
+  checkAppended,
+  checkCampaign,
+  checkCaughtUp,
+  checkInForce,
+  checkNames,
+} from "./configuration-safety.ts";
 import { checkDurableProgress } from "./durable-progress.ts";
 import { ElectionLedger } from "./election-ledger.ts";
 import { History } from "./history.ts";
@@ -30,7 +37,7 @@ import { checkOwnVote, checkPromise } from "./promises.ts";
 import { checkReplicationBelief } from "./replication-belief.ts";
 import type { StepWorld } from "./steps/step.ts";
 import { StepWatch } from "./steps/step-watch.ts";
-import { checkNoProposals, checkTarget } from "./transfers.ts";
+import { checkNoLease, checkNoProposals, checkTarget } from "./transfers.ts";
 import { checkViewProgress } from "./view-progress.ts";
 import { VoteLedger } from "./vote-ledger.ts";
 
@@ -42,6 +49,10 @@ interface ObservedLife {
   readonly configurations: ConfigurationMirror;
   view: RaftView;
   lastApplied: LogIndex;
+  /** An operator asks for a change of members in this turn. */
+  isAsked: boolean;
+  /** In which it asked another to take over. */
+  handsOverIn: Term | null;
   /** Null: its steps are not judged one by one. */
   steps: StepWatch | null;
 }
@@ -117,6 +128,8 @@ export class ClusterChecker {
       configurations: new ConfigurationMirror(),
       view,
       lastApplied: core.view().lastApplied,
+      isAsked: false,
+      handsOverIn: null,
       steps: null,
     };
     this.#lives.set(node, life);
@@ -144,6 +157,12 @@ export class ClusterChecker {
     this.#lives.delete(node);
   }
 
+  /** An operator asks `node` to change the members: what it appends now is not its own idea. */
+  changeAsked(node: NodeId): void {
+    const life = this.#lives.get(node);
+    if (life !== undefined) life.isAsked = true;
+  }
+
   /** Something has run in the process of `node`. */
   nodeTurned(node: NodeId): void {
     const life = this.#lives.get(node);
@@ -155,7 +174,7 @@ export class ClusterChecker {
     const disk = this.#disks.get(node);
     if (disk !== undefined) checkPromise(node, to, message, disk);
     if (this.#bounds !== null) checkMessage(node, message, this.#bounds);
-    if (message.type === "TimeoutNow") this.#checkTarget(node, to);
+    if (message.type === "TimeoutNow") this.#handsOver(node, to, message.term);
     if (message.type === "AppendEntries") this.#elections.leaderSeen(message.term, node);
     if (message.type === "RequestVote") this.#votes.voteGranted(message.term, node, node);
     if (message.type === "RequestVoteReply" && message.voteGranted) {
@@ -163,10 +182,12 @@ export class ClusterChecker {
     }
   }
 
-  #checkTarget(node: NodeId, to: NodeId): void {
-    const view = this.#lives.get(node)?.core.view();
+  #handsOver(node: NodeId, to: NodeId, term: Term): void {
+    const life = this.#lives.get(node);
     const disk = this.#disks.get(to);
-    if (view === undefined || disk === undefined) return;
+    if (life === undefined || disk === undefined) return;
+    const view = life.core.view();
+    life.handsOverIn = term;
     // What damage took a moment ago nobody can know yet.
     const hadAll = disk.chainHashAt(view.lastLogIndex) !== null;
     checkTarget(node, view, to, hadAll ? view.lastLogIndex : disk.lastIndex);
@@ -202,7 +223,7 @@ export class ClusterChecker {
     );
     life.lastApplied = entry.index;
     this.ledger.applied(node, entry, stateHash);
-    if (result !== null) this.history.sessions.applied(node, entry, result);
+    if (result !== null) this.history.applied(node, entry, result);
   }
 
   #look(life: ObservedLife): void {
@@ -215,6 +236,7 @@ export class ClusterChecker {
     const usedBefore = this.#inForce(life, before);
     const added = this.#followLog(life, before, view);
     this.#checkMembers(life, before, view, added);
+    life.isAsked = false;
     if (view.role === "leader") this.#checkLeader(life, before, view);
     else if (before.role === "leader") this.#leaderDeposed(node, view);
     const knownBefore = this.ledger.lastIndex;
@@ -273,15 +295,33 @@ export class ClusterChecker {
     }
     if (view.role !== "leader" || before.role !== "leader") return;
     if (view.currentTerm !== before.currentTerm) return;
+    const base = this.#configurationAt(beforeFirst);
     for (const appended of added) {
+      if (!life.isAsked) this.#checkPromoted(life, view, appended);
       checkAppended({
         leader: node,
         leaderTerm: view.currentTerm,
-        before: configurations.before(appended.index) ?? this.#configurationAt(beforeFirst),
+        before: configurations.between(beforeFirst, appended.index) ?? base,
         appended,
         commitIndex: view.commitIndex,
         commitTerm: mirror.entryAt(view.commitIndex)?.term ?? 0,
       });
+    }
+  }
+
+  #checkPromoted(
+    { node, configurations }: ObservedLife,
+    view: RaftView,
+    to: PlacedConfiguration,
+  ): void {
+    const beforeFirst = view.firstLogIndex - 1;
+    const base = this.#configurationAt(beforeFirst);
+    const before = configurations.between(beforeFirst, to.index) ?? base;
+    for (const id of before.configuration.staging) {
+      const peer = view.peers.find((one) => one.id === id);
+      const stagedAt = configurations.stagedAt(id, to.index, { ...base, index: beforeFirst });
+      if (peer === undefined || stagedAt === null) continue;
+      if (to.configuration.voters.includes(id)) checkCaughtUp(node, stagedAt, peer);
     }
   }
 
@@ -302,6 +342,7 @@ export class ClusterChecker {
   #configurationCommitted({ index, data }: LogEntry): void {
     const { configuration: before } = this.#configurationAt(index);
     const configuration = decodeConfiguration(data);
+    checkNames(index, before, configuration);
     this.#configurations.push({ index, configuration });
     const isJoint = configuration.votersOutgoing.length > 0;
     if (isJoint) this.#coverage.add("configurationsEntered");
@@ -324,7 +365,8 @@ export class ClusterChecker {
     }
   }
 
-  #checkLeader({ node, mirror }: ObservedLife, before: RaftView, view: RaftView): void {
+  #checkLeader(life: ObservedLife, before: RaftView, view: RaftView): void {
+    const { node, core, mirror, handsOverIn } = life;
     if (before.role !== "leader" || before.currentTerm !== view.currentTerm) {
       this.#coverage.add("elections");
       this.#elections.leaderSeen(view.currentTerm, node);
@@ -332,6 +374,7 @@ export class ClusterChecker {
       const disk = this.#disks.get(node);
       if (disk !== undefined) checkOwnVote(node, view.currentTerm, disk);
     }
+    if (handsOverIn === view.currentTerm) checkNoLease(node, core.leaseReadIndex());
     checkNoProposals(node, before, view, (index) => mirror.entryAt(index));
     if (this.#bounds !== null) {
       checkWindows(node, view, this.#bounds);

@@ -1,4 +1,4 @@
-import type { Configuration, LogEntry, LogIndex } from "@quorate/wire";
+import type { Configuration, LogEntry, LogIndex, NodeId } from "@quorate/wire";
 import { decodeConfiguration } from "@quorate/wire";
 
 /** A configuration, and the index of the entry that brought it; 0: the one of the start. */
@@ -34,9 +34,24 @@ export class ConfigurationMirror {
     return last === undefined || last.index <= beforeFirst ? null : last;
   }
 
-  /** The one before that of entry `index`, or null: it is not in this log. */
-  before(index: LogIndex): PlacedConfiguration | null {
-    return this.#placed.findLast((placed) => placed.index < index) ?? null;
+  /** The last one above `beforeFirst` and below entry `index`, or null: none in this log. */
+  between(beforeFirst: LogIndex, index: LogIndex): PlacedConfiguration | null {
+    const last = this.#placed.findLast((placed) => placed.index < index) ?? null;
+    return last === null || last.index <= beforeFirst ? null : last;
+  }
+
+  /**
+   * Where `id` began to catch up, which it does in the last configuration below `index`; null: in
+   * `base` it did already, which was in force where this log begins.
+   */
+  stagedAt(id: NodeId, index: LogIndex, base: PlacedConfiguration): LogIndex | null {
+    let first: LogIndex | null = null;
+    for (const placed of [base, ...this.after(base.index)].toReversed()) {
+      if (placed.index >= index) continue;
+      if (!placed.configuration.staging.includes(id)) return first;
+      first = placed.index;
+    }
+    return null;
   }
 
   /** Those above `index`. */

@@ -1,5 +1,6 @@
 import type { Configuration, LogIndex, NodeId, Term } from "@quorate/wire";
-import { allVoters, hasQuorum } from "../../raft/index.ts";
+import type { PeerView } from "../../raft/index.ts";
+import { allMembers, allVoters, hasQuorum } from "../../raft/index.ts";
 import { requireInvariant } from "../invariant-violation.ts";
 import type { PlacedConfiguration } from "./configuration-mirror.ts";
 
@@ -72,6 +73,41 @@ export function checkCampaign(
     [inForce, committed].some((members) => allVoters(members).includes(node)),
     "Configuration Safety",
     () => `${node} campaigns, and votes neither in ${describe(inForce)} nor ${describe(committed)}`,
+  );
+}
+
+/**
+ * An id is used once: whoever was a member and is not any more is retired for good, or it could
+ * come back with an empty disk under the name of votes that it gave.
+ */
+export function checkNames(index: LogIndex, before: Configuration, after: Configuration): void {
+  const members = allMembers(after);
+  const gone = allMembers(before).filter((id) => !members.includes(id));
+  const forgotten = [...before.retired, ...gone].find((id) => !after.retired.includes(id));
+  requireInvariant(
+    forgotten === undefined,
+    "Configuration Safety",
+    () => `the members of entry ${index} do not know that ${forgotten ?? ""} was one before`,
+  );
+  const back = members.find((id) => after.retired.includes(id));
+  requireInvariant(
+    back === undefined,
+    "Configuration Safety",
+    () => `${back ?? ""}, which was removed before, is a member again at entry ${index}`,
+  );
+}
+
+/**
+ * A leader makes a server that catches up a voter by itself only after a round (Diss. §4.2.1): the
+ * server has what the leader had when the round began, at least the entry that made it catch up.
+ */
+export function checkCaughtUp(leader: NodeId, stagedAt: LogIndex, peer: PeerView): void {
+  requireInvariant(
+    peer.matchIndex >= stagedAt,
+    "Configuration Safety",
+    () =>
+      `${leader} makes ${peer.id} a voter, which catches up since entry ${stagedAt} and has ` +
+      `${peer.matchIndex} entries`,
   );
 }
 

@@ -1,4 +1,4 @@
-import type { LogEntry, LogIndex } from "@quorate/wire";
+import type { LogEntry, LogIndex, NodeId } from "@quorate/wire";
 import { decodeCommand, encodeCommand } from "../../kv/command-codec.ts";
 import type { CommandEnvelope, KeyChange } from "../../kv/kv-command.ts";
 import type { KvResult } from "../../kv/kv-result.ts";
@@ -32,6 +32,8 @@ export class History {
   readonly #versions = new Map<string, Version[]>();
   readonly #committed = new Map<string, LogIndex>();
   readonly #refused = new Set<string>();
+  /** Entries that are no command. */
+  readonly #invalid = new Set<LogIndex>();
   /** Changes that nobody repeats but who makes them. */
   readonly #unique = new Set<string>();
   /** A change came a second time, in its session. */
@@ -52,6 +54,7 @@ export class History {
   entryCommitted(entry: LogEntry): void {
     if (entry.kind !== "command") return;
     const command = decodeCommand(entry.data);
+    if (command.kind === "invalid") this.#invalid.add(entry.index);
     const takesEffect = this.sessions.committed(entry, command);
     if (command.kind !== "put" && command.kind !== "delete") return;
     const identity = identityOf(command, entry.data);
@@ -63,6 +66,18 @@ export class History {
     const versions = this.#versions.get(key);
     if (versions === undefined) this.#versions.set(key, [{ index: entry.index, value }]);
     else versions.push({ index: entry.index, value });
+  }
+
+  /** `node` has applied an entry that was committed, with this result. */
+  applied(node: NodeId, entry: LogEntry, result: KvResult): void {
+    const isInvalid = result.kind === "invalid";
+    requireInvariant(
+      isInvalid === this.#invalid.has(entry.index),
+      "Determinism",
+      () =>
+        `${node}: entry ${entry.index} is ${isInvalid ? "a" : "no"} command; it made ${result.kind}`,
+    );
+    this.sessions.applied(node, entry, result);
   }
 
   /** Nobody repeats a command that is in no session. */

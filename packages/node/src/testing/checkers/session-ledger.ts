@@ -1,4 +1,4 @@
-import type { EntryId, LogEntry, LogIndex, NodeId, SessionOperation } from "@quorate/wire";
+import type { EntryId, LogEntry, LogIndex, NodeId, SessionOperation, Term } from "@quorate/wire";
 import type { DecodedCommand } from "../../kv/kv-command.ts";
 import type { KvResult } from "../../kv/kv-result.ts";
 import { requireInvariant } from "../invariant-violation.ts";
@@ -27,10 +27,13 @@ export class SessionLedger {
   readonly #results = new Map<LogIndex, KvResult>();
   readonly #firsts = new Map<string, LogIndex>();
   #clusterTimeMs = 0;
+  /** Of the newest command that its leader stamped. */
+  #stamped = { term: 0, timeMs: 0 };
 
   /** The next command of the committed log. Says whether a change of a key takes effect. */
   committed({ index, term }: LogEntry, command: DecodedCommand): boolean {
     if (command.kind === "invalid") return false;
+    this.#checkStamp(index, term, command.clusterTimeMs);
     this.#clusterTimeMs = Math.max(this.#clusterTimeMs, command.clusterTimeMs);
     for (const [id, { lastActiveMs, ttlMs }] of this.#sessions) {
       if (lastActiveMs + ttlMs < this.#clusterTimeMs) this.#sessions.delete(id);
@@ -105,6 +108,19 @@ export class SessionLedger {
         `${JSON.stringify(original ?? null)} at ${first ?? "no place"}`,
     );
     return first;
+  }
+
+  /** Nobody stamps a command with an earlier time than one before it in the term. */
+  #checkStamp(index: LogIndex, term: Term, timeMs: number): void {
+    // Commands that are in no session need no time.
+    if (timeMs === 0) return;
+    const before = this.#stamped;
+    requireInvariant(
+      term !== before.term || timeMs >= before.timeMs,
+      "Monotone Progress",
+      () => `entry ${index} of term ${term} is of ${timeMs} ms, after one of ${before.timeMs} ms`,
+    );
+    this.#stamped = { term, timeMs };
   }
 
   #judge(entry: EntryId, { sessionId, serial, ackedBelow }: SessionOperation): Verdict {

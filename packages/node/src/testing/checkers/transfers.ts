@@ -17,6 +17,18 @@ export function checkTarget(leader: NodeId, view: RaftView, to: NodeId, lastInde
   );
 }
 
+/**
+ * Whoever was asked to take over may do so at any later moment of the term, and the voters will not
+ * wait for the end of anybody's lease (Diss. §6.4.1): no reads by lease any more.
+ */
+export function checkNoLease(leader: NodeId, leaseReadIndex: LogIndex | null): void {
+  requireInvariant(
+    leaseReadIndex === null,
+    "Leadership Transfer",
+    () => `${leader} asked another to take over, and would read by its lease all the same`,
+  );
+}
+
 /** While it hands over, a leader takes no commands: the target would never catch up (Diss. §3.10). */
 export function checkNoProposals(
   leader: NodeId,

@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Configuration } from "@quorate/wire";
-import { configurationOf } from "@quorate/wire";
+import { configurationOf, encodeConfiguration } from "@quorate/wire";
 import type { AppendedConfiguration } from "../../../src/testing/checkers/configuration-safety.ts";
 import {
   checkAppended,
   checkCampaign,
+  checkCaughtUp,
   checkInForce,
+  checkNames,
   quorumsOverlap,
 } from "../../../src/testing/checkers/configuration-safety.ts";
+import { ConfigurationMirror } from "../../../src/testing/checkers/configuration-mirror.ts";
+import { peerOf } from "./view-of.ts";
 import { assertViolates } from "./violates.ts";
 
 const three = configurationOf({ voters: ["n1", "n2", "n3"] });
@@ -85,4 +89,42 @@ test("configuration safety: whoever campaigns votes, or did until a change that 
   assertViolates("Configuration Safety", () => {
     checkCampaign("n1", learner, learner);
   });
+});
+
+test("configuration safety: who was removed stays known, and never comes back (§6)", () => {
+  const retired = (...ids: readonly string[]): Configuration => ({ ...three, retired: ids });
+  checkNames(9, four, retired("n4"));
+  checkNames(9, retired("n4"), retired("n4"));
+  for (const [before, after] of [
+    [four, three],
+    [retired("n4"), three],
+    [retired("n4"), { ...four, retired: ["n4"] }],
+  ] as const) {
+    assertViolates("Configuration Safety", () => {
+      checkNames(9, before, after);
+    });
+  }
+});
+
+test("configuration safety: a server that votes before it has caught up is caught (Diss. §4.2.1)", () => {
+  checkCaughtUp("n1", 5, peerOf({ matchIndex: 5 }));
+  assertViolates("Configuration Safety", () => {
+    checkCaughtUp("n1", 5, peerOf({ matchIndex: 4 }));
+  });
+});
+
+test("configuration mirror: a server catches up since it first did, as far as the log tells", () => {
+  const staged = { ...configurationOf({ voters: ["n1"], learners: ["n2"] }), staging: ["n2"] };
+  const alone = configurationOf({ voters: ["n1"] });
+  const log = [alone, staged, staged].map(encodeConfiguration);
+  const mirror = new ConfigurationMirror();
+  mirror.follow(1, log.length, (index) => ({
+    index,
+    term: 1,
+    kind: "configuration",
+    data: log[index - 1] ?? new Uint8Array(0),
+  }));
+  assert.equal(mirror.stagedAt("n2", 4, { index: 0, configuration: alone }), 2);
+  assert.equal(mirror.stagedAt("n2", 3, { index: 1, configuration: alone }), 2);
+  assert.equal(mirror.stagedAt("n2", 4, { index: 2, configuration: staged }), null);
 });

@@ -99,3 +99,18 @@ test("History: a write that was sent once must not be committed twice", () => {
     history.entryCommitted({ index: 3, term: 1, kind: "command", data: put("a") });
   });
 });
+
+test("History: an entry that is no command must say so on every node, and nothing else", () => {
+  const history = historyOf("a");
+  const nonsense = { index: 3, term: 1, kind: "command", data: Buffer.from("?") } as const;
+  history.entryCommitted(nonsense);
+  history.applied("n1", nonsense, { kind: "invalid", revision: 1, reason: "no command" });
+  const effect = { kind: "put", revision: 2, created: false, at: { index: 3, term: 1 } } as const;
+  assertViolates("Determinism", () => {
+    history.applied("n2", nonsense, effect);
+  });
+  assertViolates("Determinism", () => {
+    const invalid = { kind: "invalid", revision: 1, reason: "no command" } as const;
+    history.applied("n2", { ...nonsense, index: 2 }, invalid);
+  });
+});

@@ -62,3 +62,25 @@ test("SessionLedger: an answer that no execution gave is caught (Diss. §6.3)", 
     ledger.acknowledged(1, 2, done);
   });
 });
+
+test("SessionLedger: time that goes back within a term is caught (Diss. §6.3)", () => {
+  const stamped = (index: number, term: number, clusterTimeMs: number): [LogEntry, Uint8Array] => {
+    const data = encodeCommand(
+      { kind: "openSession", ttlMs: 1000 },
+      { clusterTimeMs, session: null },
+    );
+    return [{ index, term, kind: "command", data }, data];
+  };
+  const ledger = new SessionLedger();
+  const commitStamped = (...given: Parameters<typeof stamped>): void => {
+    const [entry, data] = stamped(...given);
+    ledger.committed(entry, decodeCommand(data));
+  };
+  commitStamped(1, 1, 500);
+  commitStamped(2, 1, 500);
+  commitStamped(3, 1, 0);
+  commitStamped(4, 2, 400);
+  assertViolates("Monotone Progress", () => {
+    commitStamped(5, 2, 399);
+  });
+});

@@ -1,5 +1,9 @@
 import { test } from "node:test";
-import { checkNoProposals, checkTarget } from "../../../src/testing/checkers/transfers.ts";
+import {
+  checkNoLease,
+  checkNoProposals,
+  checkTarget,
+} from "../../../src/testing/checkers/transfers.ts";
 import { entryOf, viewOf } from "./view-of.ts";
 import { assertViolates } from "./violates.ts";
 
@@ -23,5 +27,12 @@ test("transfers: a command that is taken meanwhile is caught, members are not (D
   checkNoProposals("n1", viewOf({ lastLogIndex: 5 }), after, (index) => entryOf(index, 1));
   assertViolates("Leadership Transfer", () => {
     checkNoProposals("n1", before, after, (index) => entryOf(index, 1));
+  });
+});
+
+test("transfers: a lease that goes on after another was asked to lead is caught (Diss. §6.4.1)", () => {
+  checkNoLease("n1", null);
+  assertViolates("Leadership Transfer", () => {
+    checkNoLease("n1", 7);
   });
 });

@@ -1,0 +1,55 @@
+import { test } from "node:test";
+import type { RaftMessage } from "@quorate/wire";
+import { checkStamp } from "../../../src/testing/checkers/cluster-time.ts";
+import { LeaseWatch } from "../../../src/testing/checkers/lease-watch.ts";
+import { viewOf } from "./view-of.ts";
+import { assertViolates } from "./violates.ts";
+
+const STALL_MS = 20;
+
+function heartbeat(term: number, round: number): RaftMessage {
+  return {
+    type: "AppendEntries",
+    term,
+    leaderId: "n1",
+    prevLogIndex: 0,
+    prevLogTerm: 0,
+    entries: [],
+    leaderCommit: 0,
+    round,
+  };
+}
+
+/** A leader of term 2 that sends round 5, and stands still for `pauseMs`. */
+function pausedFor(pauseMs: number): LeaseWatch {
+  const process = { isPaused: false, atMs: 100, nowMs: () => process.atMs };
+  const watch = new LeaseWatch("n1", STALL_MS, process);
+  watch.messageSent(heartbeat(2, 5));
+  watch.messageSent(heartbeat(1, 9));
+  watch.paused();
+  process.isPaused = true;
+  process.atMs += pauseMs;
+  watch.resumed();
+  process.isPaused = false;
+  return watch;
+}
+
+test("LeaseWatch: a lease of a round from before a stall is caught (Diss. §6.4.1)", () => {
+  const watch = pausedFor(STALL_MS + 1);
+  watch.check(viewOf({ currentTerm: 2, confirmedRound: 6 }));
+  watch.check(viewOf({ currentTerm: 3, confirmedRound: 1 }));
+  assertViolates("Fresh Reads", () => {
+    watch.check(viewOf({ currentTerm: 2, confirmedRound: 5 }));
+  });
+});
+
+test("LeaseWatch: a pause that is shorter than a missed beat is no stall (Diss. §6.4.1)", () => {
+  pausedFor(STALL_MS).check(viewOf({ currentTerm: 2, confirmedRound: 5 }));
+});
+
+test("cluster time: a stamp from before what is applied is caught (Diss. §6.3)", () => {
+  checkStamp("n1", 7, 7);
+  assertViolates("Monotone Progress", () => {
+    checkStamp("n1", 6, 7);
+  });
+});
