@@ -63,7 +63,10 @@ export interface AppendEntriesReply {
   readonly matchIndex: LogIndex;
   /** On failure: the term of the conflicting entry, or null where the log is too short. */
   readonly conflictTerm: Term | null;
-  /** On failure: the first index of that term, or the last index + 1 where the log is too short. */
+  /**
+   * On failure: the first index of that term, or the last index + 1 where the log is too short.
+   * 0 where the request was of an earlier term: this tells of the term, and nothing of the log.
+   */
   readonly conflictIndex: LogIndex;
   readonly round: number;
 }

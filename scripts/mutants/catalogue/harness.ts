@@ -224,6 +224,15 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       tests: [{ file: `${CHECKERS}/progress.test.ts` }],
     },
     {
+      name: "steps-are-not-judged",
+      claim: "a server may make of a message whatever it likes",
+      rules: [62],
+      file: "checkers/steps/step.ts",
+      find: 'requireInvariant(condition, "Rules Of A Step", message);',
+      replace: 'requireInvariant(condition || message !== null, "Rules Of A Step", message);',
+      tests: [{ file: `${CHECKERS}/steps/vote-rules.test.ts` }],
+    },
+    {
       name: "two-leaders-are-fine",
       claim: "a term may have two leaders",
       rules: [62],

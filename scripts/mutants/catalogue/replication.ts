@@ -92,6 +92,16 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       tier: "simulator",
     },
     {
+      name: "refusals-of-an-earlier-reign-count",
+      claim:
+        "a leader that is elected again takes what refuses its earlier reign for echoes of this",
+      rules: [19],
+      file: "raft/leader.ts",
+      find: "if (!reply.success && reply.conflictIndex === 0) return false;",
+      replace: "",
+      tier: "simulator",
+    },
+    {
       name: "late-rejections-count",
       claim: "a rejection of what has matched since is believed at once",
       rules: [19],

@@ -140,9 +140,14 @@ function hearsQuorum(state: RaftState, leader: LeaderState): boolean {
   );
 }
 
-/** Whether an answer can be one to what this leader sent. */
+/**
+ * Whether an answer can be one to what this leader sent. Who was in its term when a request of an
+ * earlier one arrived refuses that in this term: perhaps to a leader that was elected again, whose
+ * rounds are others now. Such a refusal has no hint.
+ */
 function isPossible(state: RaftState, leader: LeaderState, reply: AppendEntriesReply): boolean {
   const { lastIndex } = state.log;
+  if (!reply.success && reply.conflictIndex === 0) return false;
   return (
     reply.matchIndex <= lastIndex && reply.prevLogIndex <= lastIndex && reply.round <= leader.round
   );

@@ -320,7 +320,7 @@ export class RaftCore {
         prevLogIndex: message.prevLogIndex,
         matchIndex: 0,
         conflictTerm: null,
-        conflictIndex: state.log.lastIndex + 1,
+        conflictIndex: 0,
         round: message.round,
       };
       state.sendWhenDurable(from, reply, 0);

@@ -8,6 +8,7 @@ import type { Random } from "../ports/random.ts";
 import { assert } from "../raft/index.ts";
 import type { SqliteStorage } from "../storage/index.ts";
 import { PEER_LINK_DEFAULTS } from "../transport/tcp-transport.ts";
+import type { TransferOutcome } from "./driver-outcomes.ts";
 import { silentLogger } from "./log.ts";
 import { NodeAssembly, PORT_LIMITS } from "./node-assembly.ts";
 import { identityOf, raftConfigOf } from "./node-setup.ts";
@@ -31,6 +32,9 @@ export interface ServerDependencies {
 
 /** A start that takes longer says how far it is, this often. */
 const PROGRESS_INTERVAL_MS = 1000;
+
+/** A leader that stops asks so often: a busy target may need more than an election timeout. */
+const HAND_OVER_TRIES = 5;
 
 /**
  * Starts one server: opens its data directory, listens, calls its peers and takes part in the
@@ -171,18 +175,19 @@ export class QuorateServer {
     await this.#storage.close();
   }
 
-  #handOver(): Promise<void> {
+  /** Ends when another node leads, when there is nobody to ask, or after so many tries. */
+  async #handOver(): Promise<void> {
     const { driver } = this.#node;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const { role, configuration } = driver.view();
-    if (role !== "leader" || configuration.voters.length < 2) return Promise.resolve();
-    const limit = this.#clock.after(this.#config.electionTimeoutMs, resolve);
-    driver.transferLeadership(null, (outcome) => {
-      if (outcome.kind === "failed") this.#log.warn({ reason: outcome.reason }, "kept leadership");
-      resolve();
-    });
-    return promise.finally(() => {
-      limit.cancel();
-    });
+    for (let tries = 0; tries < HAND_OVER_TRIES; tries++) {
+      const { role, configuration } = driver.view();
+      if (role !== "leader" || configuration.voters.length < 2) return;
+      const { promise, resolve } = Promise.withResolvers<TransferOutcome>();
+      driver.transferLeadership(null, resolve);
+      const isBegun = driver.view().transferTarget !== null;
+      const outcome = await promise;
+      if (outcome.kind === "moved") return;
+      this.#log.warn({ reason: outcome.reason }, "kept leadership");
+      if (!isBegun) return;
+    }
   }
 }

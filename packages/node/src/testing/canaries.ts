@@ -162,8 +162,28 @@ class OtherStore extends KvStateMachine {
   }
 }
 
+/** A voter that says no where it said yes to itself: the cluster elects nobody. */
+class Refuser extends RaftCore {
+  override takeOutput(): Output {
+    const output = super.takeOutput();
+    return { ...output, messagesAfterPersist: output.messagesAfterPersist.map(refuse) };
+  }
+}
+
+function refuse<Sent extends Envelope>(sent: Sent): Sent {
+  const { message } = sent;
+  if (message.type !== "RequestVoteReply") return sent;
+  return { ...sent, message: { ...message, voteGranted: false } };
+}
+
 /** Each check that may go blind without anything else noticing has one here. */
 export const CANARIES: readonly Canary[] = [
+  {
+    claim: "a voter refuses a vote that Figure 2 prescribes",
+    invariant: "Rules Of A Step",
+    says: /^n\d+ answers n\d+ with .*"voteGranted":false/u,
+    createParts: () => ({ createCore: (...given) => new Refuser(...given), judgesSteps: true }),
+  },
   {
     claim: "a leader contradicts what is committed",
     invariant: "No Exception",

@@ -106,13 +106,12 @@ for (const [role, make] of Object.entries(ROLES)) {
     const voteReply = { type: "RequestVoteReply", term: 5, voteGranted: false } as const;
     assert.deepEqual(vote, outputOf({ messages: [{ to: "n2", message: voteReply }] }));
 
-    const { lastLogIndex } = server.core.view();
     const request = { term: 4, prevLogIndex: 2, prevLogTerm: 4, entries: [entry(3, 4)], round: 8 };
     const rejection = appendReply({
       term: 5,
       success: false,
       prevLogIndex: 2,
-      conflictIndex: lastLogIndex + 1,
+      conflictIndex: 0,
       round: 8,
     });
     const append = server.receive("n2", appendEntries(request));

@@ -238,7 +238,7 @@ test("Candidate: rejects a leader of an earlier term and stays candidate (§5.2)
   server.startElection();
   server.persist();
   const output = server.receive("n2", appendEntries({ term: 3, round: 2 }));
-  const message = appendReply({ term: 4, success: false, conflictIndex: 1, round: 2 });
+  const message = appendReply({ term: 4, success: false, round: 2 });
   assert.deepEqual(output, outputOf({ messages: [{ to: "n2", message }] }));
   assert.equal(server.core.view().role, "candidate");
 });

@@ -52,6 +52,23 @@ test("ReadIndex: answered by a round of a majority that began after the read (Di
   );
 });
 
+test("ReadIndex: a refusal of a request of an earlier reign confirms nothing (Diss. §6.4)", () => {
+  const server = new ServerUnderTest({ currentTerm: 4 }).lead();
+  const requestId = server.core.readIndex();
+  assert.deepEqual(roundsOf(server.step(() => {})), [
+    ["n2", 1],
+    ["n3", 1],
+  ]);
+  // Sent when n1 led term 4, in a round of the same number, and long on its way.
+  const late = appendEntries({ term: 4, leaderId: "n1", round: 1 });
+  const [refusal] = new ServerUnderTest({ id: "n2", currentTerm: 5 }).receive("n1", late).messages;
+  assert.ok(refusal !== undefined);
+  assert.equal(refusal.message.term, server.core.view().currentTerm);
+  assert.deepEqual(server.receive("n2", refusal.message), outputOf({}));
+  const readStates = [{ requestId, readIndex: 1 }];
+  assert.deepEqual(server.receive("n2", echo(server, 1)), outputOf({ readStates }));
+});
+
 test("ReadIndex: takes commitIndex before its round, not after (Diss. §6.4)", () => {
   const server = new ServerUnderTest().lead();
   const requestId = server.core.readIndex();

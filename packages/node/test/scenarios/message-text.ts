@@ -89,7 +89,9 @@ function appendReplyText(message: AppendEntriesReply): string {
   const { term, success, matchIndex, prevLogIndex, conflictTerm, conflictIndex, round } = message;
   const asks = round === 0 ? "" : `, round ${round}`;
   if (success) return `AppendEntriesReply term ${term}, success, matchIndex ${matchIndex}${asks}`;
+  const failure = `AppendEntriesReply term ${term}, failure`;
+  if (conflictIndex === 0) return `${failure}: the request is of an earlier term${asks}`;
   const conflict =
     conflictTerm === null ? `log ends at ${conflictIndex - 1}` : `${conflictIndex}@${conflictTerm}`;
-  return `AppendEntriesReply term ${term}, failure, prev ${prevLogIndex}, conflict: ${conflict}${asks}`;
+  return `${failure}, prev ${prevLogIndex}, conflict: ${conflict}${asks}`;
 }

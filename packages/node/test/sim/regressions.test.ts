@@ -31,6 +31,10 @@ const REGRESSIONS: readonly {
     // The scenario's own: each client knew one node, which had left for good.
     was: "a cluster that moved to other nodes while its clients were cut off",
   },
+  {
+    seed: 5024,
+    was: "a leader that is elected again, and is refused a request of its earlier reign (Diss. §6.4)",
+  },
 ];
 
 for (const { seed, fabric = "messages", was } of REGRESSIONS) {

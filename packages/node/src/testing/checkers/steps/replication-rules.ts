@@ -25,8 +25,8 @@ export function expectedReply(
   const answer = { type: "AppendEntriesReply", to: from, prevLogIndex, round } as const;
   const refusal = { ...answer, success: false, matchIndex: 0, isOwed: true };
   if (request.term < before.currentTerm) {
-    // Its leader has to learn the term; a hint is of no use to it.
-    return { ...refusal, term: before.currentTerm, conflictTerm: null, conflictIndexMax: Infinity };
+    // Its leader has to learn the term. If it leads this one, too, it must not take this for more.
+    return { ...refusal, term: before.currentTerm, conflictTerm: null, conflictIndexMax: 0 };
   }
   if (!followsSender(step, from, request)) return null;
   const { term } = request;
@@ -78,9 +78,10 @@ export function checkReplyStep(
   const peerBefore = peerOf(before, from);
   if (peerBefore === null || reply.term > before.currentTerm) return;
   const peer = peerOf(after, from);
-  if (reply.term < before.currentTerm) {
+  const isOfEarlierRequest = !reply.success && reply.conflictIndex === 0;
+  if (reply.term < before.currentTerm || isOfEarlierRequest) {
     requireRule(
-      peer !== null && isSame(peerBefore, peer),
+      peer !== null && isSame(peerBefore, peer) && after.confirmedRound === before.confirmedRound,
       () =>
         `${node} believes of ${from} in term ${before.currentTerm} what it said in an earlier one`,
     );

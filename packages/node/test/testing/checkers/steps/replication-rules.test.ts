@@ -36,7 +36,7 @@ test("replication rules: what AppendEntries is answered (Figure 2)", () => {
   const short = expectedReply(stepOf({ lastLogIndex: 2 }), "n2", appendEntries());
   assert.deepEqual(short, { ...refused, conflictTerm: null });
   const earlier = expectedReply(stepOf({ ...LOG, currentTerm: 2 }, {}, 1), "n2", appendEntries());
-  const freeing = { term: 2, conflictTerm: null, conflictIndexMax: Infinity };
+  const freeing = { term: 2, conflictTerm: null, conflictIndexMax: 0 };
   assert.deepEqual(earlier, { ...refused, ...freeing });
   assert.equal(
     expectedReply(stepOf({ ...LOG, leaderId: "n3" }, {}, 1), "n2", appendEntries()),
