@@ -22,6 +22,8 @@ export class SimDirectory implements NodeDirectory {
   readonly snapshots: SnapshotStore;
   readonly addresses: ReadonlyMap<NodeId, string>;
   readonly #options: SimDirectoryOptions;
+  readonly #written = new Map<NodeId, number>();
+  #asked = 0;
 
   constructor(options: SimDirectoryOptions) {
     this.#options = options;
@@ -51,8 +53,13 @@ export class SimDirectory implements NodeDirectory {
   }
 
   rememberPeer(id: NodeId, start: PeerStart, done: () => void): void {
+    const order = ++this.#asked;
     this.#options.afterSync(() => {
-      this.#options.identity.remember(id, start);
+      // One thread writes in the order of asking: what came later stays.
+      if (order > (this.#written.get(id) ?? 0)) {
+        this.#written.set(id, order);
+        this.#options.identity.remember(id, start);
+      }
       done();
     });
   }

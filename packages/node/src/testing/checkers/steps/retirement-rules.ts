@@ -17,7 +17,7 @@ export class RetirementRules {
     this.#node = node;
   }
 
-  stepped({ node, before, after }: Step): void {
+  stepped({ node, input, before, after }: Step): void {
     const hasRetired =
       before.role === "leader" &&
       after.role === "follower" &&
@@ -27,8 +27,10 @@ export class RetirementRules {
       !isVoter(after.configuration, node);
     if (!hasRetired) return;
     const { voters } = after.configuration;
+    // Whose answer committed it is heard now, however silent it was.
+    const sender = input.kind === "message" ? input.from : null;
     const heard = before.peers.filter(
-      ({ id, recentlyActive }) => recentlyActive && voters.includes(id),
+      ({ id, recentlyActive }) => (recentlyActive || id === sender) && voters.includes(id),
     );
     this.#successors = heard.map(({ id }) => id);
   }
