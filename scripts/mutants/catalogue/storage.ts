@@ -22,6 +22,8 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "storage/log-database.ts",
       find: 'if (errorCode(error) !== "SQLITE_FULL") return false;',
       replace: "if (errorCode(error) === null) return false;",
+      tier: "simulator",
+      storage: "sqlite",
     },
     {
       name: "failed-disk-goes-on",

@@ -8,6 +8,8 @@ export class DiskTrouble {
   stalledUntilUs = 0;
   /** The next sync that ends reports an error. */
   failsNextSync = false;
+  /** The next sync that nobody waits for does: of what a database tidies up by itself. */
+  failsNextTidying = false;
 
   /** All is well again. */
   end(): void {
@@ -15,5 +17,6 @@ export class DiskTrouble {
     this.isReadOnly = false;
     this.stalledUntilUs = 0;
     this.failsNextSync = false;
+    this.failsNextTidying = false;
   }
 }

@@ -68,6 +68,11 @@ export class SqliteSimStorage implements CrashableStorage {
   readonly #waiting: WaitingBatch[] = [];
   /** What the disk surely holds while a sync that fails is under way. */
   #beforeFailure: DirectoryImage | null = null;
+  /** Which of the syncs that come next fails. */
+  #failing: "none" | "first" | "second" = "none";
+  /** It was none that a write waits for. */
+  #failsTidying = false;
+  #hasSyncFailed = false;
   #ticket = 0;
   #sizeBytes = 0;
   #lastSyncEndUs = 0;
@@ -93,11 +98,11 @@ export class SqliteSimStorage implements CrashableStorage {
         takeWaiting: () => null,
         after: (delayMs, fn) =>
           process.after(delayMs, () => {
-            if (!this.#isCut) fn();
+            this.#tidyUp(fn);
           }),
       },
       { databasePath: directory.databasePath, expect: {}, sizeMaxBytes: null },
-      (path) => new FailingWal(path, () => this.#beforeFailure !== null),
+      (path) => new FailingWal(path, () => this.#failsThisSync()),
     );
     requireNoSecondBootstrap(directory);
     this.#loop.open();
@@ -209,14 +214,67 @@ export class SqliteSimStorage implements CrashableStorage {
       });
     } else {
       if (trouble.isFull && !this.#isLimited) this.#limit();
-      if (trouble.failsNextSync) this.#beforeFailure = this.#directory.read();
-      trouble.failsNextSync = false;
+      this.#chooseFailure();
       this.#loop.onRequest(request);
+      this.#requireEndAfterFailure();
       if (this.#hasFailed) return;
-      this.#beforeFailure = null;
+      this.#failNothing();
       const isKept = this.#waiting.some((waiting) => waiting.request === request);
       if (isKept) this.#takeBack(this.#waiting);
     }
+  }
+
+  /** Of a write, whose sync comes first, or of what is tidied up after it. */
+  #chooseFailure(): void {
+    const { random, disk } = this.#context;
+    const { trouble } = disk;
+    if (trouble.failsNextSync && random.chance(0.5)) trouble.failsNextTidying = true;
+    else if (trouble.failsNextSync) this.#failing = "first";
+    trouble.failsNextSync = false;
+    if (this.#failing === "first") this.#beforeFailure = this.#directory.read();
+    else if (trouble.failsNextTidying) this.#failing = "second";
+  }
+
+  /** What the loop does while nobody waits. */
+  #tidyUp(act: () => void): void {
+    if (this.#isCut || this.#hasFailed) return;
+    if (this.#context.disk.trouble.failsNextTidying) {
+      this.#failing = "first";
+      this.#failsTidying = true;
+      this.#beforeFailure = this.#directory.read();
+    }
+    act();
+    this.#requireEndAfterFailure();
+    if (!this.#hasFailed) this.#failNothing();
+  }
+
+  #failNothing(): void {
+    this.#failing = "none";
+    this.#failsTidying = false;
+    this.#beforeFailure = null;
+  }
+
+  #failsThisSync(): boolean {
+    if (this.#failing === "second") {
+      // The write is in the log, and its sync will do what it is for.
+      this.#beforeFailure = this.#directory.read();
+      this.#failsTidying = true;
+      this.#failing = "first";
+      return false;
+    }
+    if (this.#failing === "none") return false;
+    this.#context.disk.trouble.failsNextTidying = false;
+    this.#hasSyncFailed = true;
+    return true;
+  }
+
+  /** After a failed sync nobody knows what the disk holds: whoever goes on promises too much. */
+  #requireEndAfterFailure(): void {
+    requireInvariant(
+      !this.#hasSyncFailed || this.#hasFailed,
+      "Storage As Modelled",
+      () => `${this.#directory.label}: a sync failed, and the storage goes on`,
+    );
   }
 
   #limit(): void {
@@ -260,7 +318,7 @@ export class SqliteSimStorage implements CrashableStorage {
       case "failed":
         coverage.add("syncsFailed");
         this.#hasFailed = true;
-        this.#takeBack(this.#waiting.slice(1));
+        this.#takeBack(this.#failsTidying ? this.#waiting : this.#waiting.slice(1));
         process.deliver(() => {
           onFailure(report.error.cause ?? report.error.verb);
         });

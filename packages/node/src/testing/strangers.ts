@@ -94,7 +94,9 @@ class Visitor {
     tooLong.writeUInt32BE(HELLO_BODY_MAX_BYTES + 1);
     await this.#say(id, "announces a hello that is too long", tooLong);
     await this.#say(id, "begins with a ping", encodeFrame({ type: "Ping", nonce: 1 }));
-    if (isLeader) await this.#putTooMuch(id);
+    if (!isLeader) return;
+    await this.#putTooMuch(id);
+    await this.#putOnFullDisk(node);
   }
 
   async #call(id: NodeId, { what, hello, code }: Stranger): Promise<void> {
@@ -124,15 +126,33 @@ class Visitor {
 
   /** A client may send a value of any size: no log must ever hold one that no node can read. */
   async #putTooMuch(id: NodeId): Promise<void> {
+    const answer = await this.#put(id, Buffer.alloc(VALUE_MAX_BYTES + 1));
+    this.#answered(id, "puts too large a value", answer, "tooLarge, notApplied");
+  }
+
+  /** A leader that finds no room could not answer, and says so at once (rule 54). */
+  async #putOnFullDisk(leader: SimNode): Promise<void> {
+    const before = leader.view();
+    const { trouble } = leader.disk;
+    trouble.isFull = true;
+    const answer = await this.#put(leader.id, Buffer.from("no room"));
+    trouble.isFull = false;
+    const after = leader.view();
+    // Who does not lead any more says that, whatever its disk is like.
+    if (after?.role !== "leader" || after.currentTerm !== before?.currentTerm) return;
+    this.#answered(leader.id, "puts what finds no room", answer, "storageFull, notApplied");
+  }
+
+  async #put(id: NodeId, value: Uint8Array): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>();
     const connection = await this.#dial(id, clientHello(null), (said) => {
       resolve(said.type === "ErrorReply" ? `${said.code}, ${said.outcome}` : said.type);
     });
-    const value = Buffer.alloc(VALUE_MAX_BYTES + 1);
-    const key = Buffer.from("too much");
+    const key = Buffer.from(STRANGER);
     connection.send({ type: "Put", requestId: 1, key, value, ifRevision: null, session: null });
-    this.#answered(id, "puts too large a value", await promise, "tooLarge, notApplied");
+    const answer = await promise;
     connection.close();
+    return answer;
   }
 
   #dial(
