@@ -22,6 +22,7 @@ const SNAPSHOT_MUTANTS: readonly Mutant[] = mutantsOf(
       find: "state.log.termAt(lastIncludedIndex) === lastIncludedTerm",
       replace: "state.log.termAt(lastIncludedIndex) === 0",
       tier: "simulator",
+      fabric: "messages",
     },
     {
       name: "snapshot-keeps-another-log",
