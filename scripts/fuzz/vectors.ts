@@ -31,4 +31,14 @@ export const FUZZ_VECTORS: readonly FuzzVector[] = [
       '{"client":"","call":-0,"return":6,"op":{"kind":"get","key":""},"outcome":"fail"}',
     ).toString("hex"),
   },
+  {
+    target: "messages",
+    was: "minus zero in an event was another number after a trip",
+    input:
+      "9342009188a873657175656e636500a46b696e64ab766f74654772616e746564a873657665726974" +
+      "79a4696e666fa47465726d00a677616c6c4d73cb0000000000000000ab6d6f6e6f746f6e69634d73" +
+      "cb0000000000000000a474657874b600000000000000000000000000000000000000000000a76465" +
+      "7461696c7384a963616e64696461746500a964757261626c654d73cb0000000000000000a5616761" +
+      "696eca80000000a870726576696f757300",
+  },
 ];

@@ -118,6 +118,8 @@ export class SqliteSimStorage implements CrashableStorage {
   }
 
   persist(batch: PersistBatch, done: () => void): void {
+    // After a failure nothing is written, and nothing said.
+    if (this.#hasFailed) return;
     this.#order.check(batch);
     this.#ticket += 1;
     const { hardState, snapshot = null, clearsVoteFloor = false } = batch;
@@ -200,7 +202,7 @@ export class SqliteSimStorage implements CrashableStorage {
   }
 
   #hand(request: StorageRequest): void {
-    if (this.#isCut) return;
+    if (this.#isCut || this.#hasFailed) return;
     const { disk, scheduler, onFailure, process } = this.#context;
     const { trouble } = disk;
     const stallUs = trouble.stalledUntilUs - scheduler.nowUs;

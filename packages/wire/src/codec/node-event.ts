@@ -59,6 +59,6 @@ function asDetails(value: unknown, field: string): NodeEvent["details"] {
 
 function asDetail(value: unknown, field: string): string | number | boolean | null {
   if (value === null || typeof value === "boolean") return value;
-  if (typeof value === "number" && Number.isFinite(value)) return value;
+  if (typeof value === "number" && Number.isFinite(value)) return value + 0; // -0 becomes 0
   return asText(value, field, TEXT_MAX_UNITS);
 }
