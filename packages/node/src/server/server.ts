@@ -8,7 +8,7 @@ import type { Random } from "../ports/random.ts";
 import { assert } from "../raft/index.ts";
 import type { SqliteStorage } from "../storage/index.ts";
 import { PEER_LINK_DEFAULTS } from "../transport/tcp-transport.ts";
-import type { TransferOutcome } from "./driver-outcomes.ts";
+import { handOver } from "./hand-over.ts";
 import { silentLogger } from "./log.ts";
 import { NodeAssembly, PORT_LIMITS } from "./node-assembly.ts";
 import { identityOf, raftConfigOf } from "./node-setup.ts";
@@ -32,9 +32,6 @@ export interface ServerDependencies {
 
 /** A start that takes longer says how far it is, this often. */
 const PROGRESS_INTERVAL_MS = 1000;
-
-/** A leader that stops asks so often: a busy target may need more than an election timeout. */
-const HAND_OVER_TRIES = 5;
 
 /**
  * Starts one server: opens its data directory, listens, calls its peers and takes part in the
@@ -135,8 +132,8 @@ export class QuorateServer {
   }
 
   /**
-   * Stops in order: refuses writes, hands leadership to a peer where it leads (for one election
-   * timeout at most), answers what waits, makes what is pending durable, and releases port and
+   * Stops in order: refuses writes, hands leadership to a peer where it leads (within a
+   * few election timeouts, or not), answers what waits, makes what is pending durable, and releases port and
    * directory. A crash instead of it loses nothing that was acknowledged.
    */
   stop(): Promise<void> {
@@ -170,24 +167,8 @@ export class QuorateServer {
       details: { term: currentTerm, role },
     });
     router.stopWrites();
-    await this.#handOver();
+    await handOver(driver, this.#clock, this.#log);
     await this.#node.stop();
     await this.#storage.close();
-  }
-
-  /** Ends when another node leads, when there is nobody to ask, or after so many tries. */
-  async #handOver(): Promise<void> {
-    const { driver } = this.#node;
-    for (let tries = 0; tries < HAND_OVER_TRIES; tries++) {
-      const { role, configuration } = driver.view();
-      if (role !== "leader" || configuration.voters.length < 2) return;
-      const { promise, resolve } = Promise.withResolvers<TransferOutcome>();
-      driver.transferLeadership(null, resolve);
-      const isBegun = driver.view().transferTarget !== null;
-      const outcome = await promise;
-      if (outcome.kind === "moved") return;
-      this.#log.warn({ reason: outcome.reason }, "kept leadership");
-      if (!isBegun) return;
-    }
   }
 }
