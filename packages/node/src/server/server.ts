@@ -3,6 +3,7 @@ import { formatAddress, parseAddress, systemStack } from "@quorate/wire/net";
 import type { Logger } from "pino";
 import type { NodeConfig } from "../config/node-config.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
+import { KvSnapshotError } from "../kv/snapshot-error.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import { assert } from "../raft/index.ts";
@@ -16,6 +17,7 @@ import { openDirectory } from "./open-directory.ts";
 import { ResidentMemory } from "./resident-memory.ts";
 import { systemClock } from "./system-clock.ts";
 import { systemRandom } from "./system-random.ts";
+import { unusableSnapshot } from "./unusable-snapshot.ts";
 
 /** What a server may be given instead of the machine's own. */
 export interface ServerDependencies {
@@ -132,7 +134,7 @@ export class QuorateServer {
   }
 
   /**
-   * Stops in order: refuses writes, hands leadership to a peer where it leads (within a
+   * Stops in order: refuses writes, transfers and changes of members, hands leadership to a peer where it leads (within a
    * few election timeouts, or not), answers what waits, makes what is pending durable, and releases port and
    * directory. A crash instead of it loses nothing that was acknowledged.
    */
@@ -144,7 +146,7 @@ export class QuorateServer {
   /** Before anybody can ask: a store that is half there answers nobody. */
   async #restoreState(): Promise<void> {
     const { driver } = this.#node;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     let timer: Timer | null = null;
     const tellProgress = (): void => {
       timer = this.#clock.after(PROGRESS_INTERVAL_MS, tellProgress);
@@ -152,9 +154,16 @@ export class QuorateServer {
       if (installing !== null) this.#log.info(installing, "takes in its snapshot");
     };
     timer = this.#clock.after(PROGRESS_INTERVAL_MS, tellProgress);
-    driver.restore(resolve);
-    await promise;
-    timer.cancel();
+    driver.restore(resolve, reject);
+    try {
+      await promise;
+    } catch (error) {
+      throw error instanceof KvSnapshotError
+        ? unusableSnapshot(this.#config.dataDirectory, error)
+        : error;
+    } finally {
+      timer.cancel();
+    }
   }
 
   async #stop(): Promise<void> {
@@ -166,8 +175,9 @@ export class QuorateServer {
       text: "began to stop",
       details: { term: currentTerm, role },
     });
-    router.stopWrites();
-    await handOver(driver, this.#clock, this.#log);
+    router.beginStop();
+    const { electionTimeoutMs } = this.#config;
+    await handOver({ driver, clock: this.#clock, electionTimeoutMs, log: this.#log });
     await this.#node.stop();
     await this.#storage.close();
   }

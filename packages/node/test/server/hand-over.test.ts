@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RaftMessage } from "@quorate/wire";
 import { RAFT_DEFAULTS } from "../../src/raft/index.ts";
+import type { HandOverOptions } from "../../src/server/hand-over.ts";
 import { HAND_OVER_TRIES, handOver } from "../../src/server/hand-over.ts";
 import { silentLogger } from "../../src/server/log.ts";
 import { Bench, TICK_MS } from "./driver-bench.ts";
@@ -65,9 +66,13 @@ class LedPair {
   }
 }
 
+function optionsOf({ driver, process }: Bench): HandOverOptions {
+  return { driver, clock: process, electionTimeoutMs: TRY_MS, log: silentLogger() };
+}
+
 function leave({ bench }: LedPair): { isOver: boolean } {
   const state = { isOver: false };
-  void handOver(bench.driver, bench.process, silentLogger()).then(() => {
+  void handOver(optionsOf(bench)).then(() => {
     state.isOver = true;
   });
   return state;
@@ -101,6 +106,20 @@ test("handOver: who does not take over within an election timeout is asked again
   assert.equal(pair.asked, 2);
 });
 
+test("handOver: a leader that hears nobody waits for one election timeout", async () => {
+  const pair = new LedPair();
+  const { bench } = pair;
+  const begunMs = bench.process.nowMs();
+  const leaving = leave(pair);
+  while (!leaving.isOver) {
+    bench.runFor(TICK_MS);
+    await Promise.resolve();
+  }
+  assert.equal(bench.driver.view().role, "follower");
+  const tookMs = bench.process.nowMs() - begunMs;
+  assert.ok(tookMs <= TRY_MS + 3 * TICK_MS, `${tookMs} ms`);
+});
+
 test("handOver: gives up after its tries, and leads on", async () => {
   const pair = new LedPair();
   const leaving = leave(pair);
@@ -121,6 +140,6 @@ test("handOver: waits for the end of a transfer that is under way, then asks its
 test("handOver: a leader without peers has nobody to ask", async () => {
   const bench = new Bench(["n1"]);
   bench.leadAlone();
-  await handOver(bench.driver, bench.process, silentLogger());
+  await handOver(optionsOf(bench));
   assert.equal(bench.driver.view().transferTarget, null);
 });
