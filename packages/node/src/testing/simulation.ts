@@ -85,7 +85,11 @@ export async function simulate(
     onEvent: options.onEvent ?? null,
   });
   const failure = await alone(cluster, () =>
-    catchFailure(cluster, () => run(cluster, plan, random, options.parts?.createClient)),
+    catchFailure(cluster, async () => {
+      await run(cluster, plan, random, options.parts?.createClient);
+      // What the last events left to be rejected.
+      if (cluster.streams !== null) await cluster.promises.look();
+    }),
   );
   const traceHash = cluster.trace.digest();
   cluster.dispose();
@@ -349,6 +353,8 @@ function hasConverged(cluster: SimCluster): boolean {
       state !== null &&
       state.lastApplied === goal.lastApplied &&
       state.stateHash === goal.stateHash &&
+      // A sync that began before the calm may last: its leader rightly hands over then.
+      node.disk.unsyncedBatches === 0 &&
       node.view()?.leaderId === leader.id
     );
   });
