@@ -1,7 +1,10 @@
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RaftMessage } from "@quorate/wire";
+import { KvStateMachine } from "../../../src/kv/kv-state-machine.ts";
 import { checkStamp } from "../../../src/testing/checkers/cluster-time.ts";
 import { LeaseWatch } from "../../../src/testing/checkers/lease-watch.ts";
+import { assertIs, firstFailure } from "../../sim/first-failure.ts";
 import { viewOf } from "./view-of.ts";
 import { assertViolates } from "./violates.ts";
 
@@ -52,4 +55,20 @@ test("cluster time: a stamp from before what is applied is caught (Diss. §6.3)"
   assertViolates("Monotone Progress", () => {
     checkStamp("n1", 6, 7);
   });
+});
+
+/** Each look at its time finds a later one. */
+class RacingStore extends KvStateMachine {
+  #looks = 0;
+
+  override get clusterTimeMs(): number {
+    this.#looks += 1;
+    return super.clusterTimeMs + this.#looks;
+  }
+}
+
+test("seeded bug: a stamp from before what is applied is caught (Diss. §6.3)", async () => {
+  const failure = await firstFailure({ createStateMachine: () => new RacingStore() });
+  assertIs(failure, ["Monotone Progress"]);
+  assert.match(failure.message, /^n\d+ stamps a command with \d+ ms, and has applied one of/u);
 });
