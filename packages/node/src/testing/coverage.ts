@@ -82,6 +82,8 @@ export const COVERAGE_MARKS = [
   "strangersRefused",
   "clientRetries",
   "sessionsByClientLibrary",
+  "sessionsExpiredInLibrary",
+  "writesUnknownBySession",
   "conditionsMet",
   "conditionsUnmet",
 ] as const;
@@ -92,6 +94,7 @@ export const RARE_MARKS: readonly CoverageMark[] = [
   "databasesRotten",
   "snapshotsRotten",
   "snapshotPiecesTorn",
+  "writesUnknownBySession",
 ];
 
 export type CoverageMark = (typeof COVERAGE_MARKS)[number];

@@ -72,6 +72,7 @@ export interface SimNodeOptions {
   readonly config: RaftConfig;
   readonly configuration: Configuration;
   readonly snapshots: SnapshotHabits;
+  readonly sessionTtlMs: number;
   readonly tickIntervalMs: number;
   /** How fast this node's clock runs: 1 is true. */
   readonly clockRate: number;
@@ -433,6 +434,7 @@ export class SimNode {
       config,
       tickIntervalMs,
       snapshots: this.#options.snapshots,
+      sessionTtlMs: this.#options.sessionTtlMs,
       process,
       clock: parts.createClock?.(process) ?? process,
       random,

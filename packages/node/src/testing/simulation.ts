@@ -5,6 +5,7 @@ import { InvariantViolation, requireInvariant } from "./invariant-violation.ts";
 import type { PlanOverrides } from "./plan-overrides.ts";
 import { faultsWithout, overridePlan } from "./plan-overrides.ts";
 import { SeededRandom } from "./seeded-random.ts";
+import { outliveSessions } from "./session-silence.ts";
 import { SimClient } from "./sim-client.ts";
 import { SimCluster } from "./sim-cluster.ts";
 import { StreamInjector } from "./stream-injector.ts";
@@ -166,6 +167,7 @@ async function run(
   healMajority(cluster, random.fork("heal"));
   const writers = [...users.writers, ...users.startNewcomers()];
   await requireWrites(cluster, writers);
+  await outliveSessions(cluster, users.library, plan, random.fork("silence"));
   for (const client of [...writers, ...users.others]) client.stop();
 
   for (const node of cluster.nodes) cluster.start(node);
@@ -196,6 +198,8 @@ interface Users {
   /** Those who know the nodes that are up now: to all others every node may have gone for good. */
   startNewcomers(): readonly WritingClient[];
   readonly injector: StreamInjector | null;
+  /** Those who use the client library, from the beginning on. */
+  readonly library: readonly SimLibraryClient[];
 }
 
 function startUsers(
@@ -208,7 +212,7 @@ function startUsers(
   if (streams === null) {
     const writers = startClients(cluster, plan, random);
     const others = startSessions(cluster, plan, random);
-    return { writers, others, startNewcomers: () => [], injector: null };
+    return { writers, others, startNewcomers: () => [], injector: null, library: [] };
   }
   const count = Math.min(plan.clientCount + plan.sessionCount, LIBRARY_CLIENTS_MAX);
   const writers = Array.from({ length: count }, (_, offset) => {
@@ -228,7 +232,7 @@ function startUsers(
     newcomer.start();
     return [newcomer];
   };
-  return { writers, others: [], startNewcomers, injector };
+  return { writers, others: [], startNewcomers, injector, library: writers };
 }
 
 /** Who believes in a connection that is none finds out: nothing else would ever tell. */
