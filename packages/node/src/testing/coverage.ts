@@ -84,6 +84,8 @@ export const COVERAGE_MARKS = [
   "sessionsByClientLibrary",
   "sessionsExpiredInLibrary",
   "writesUnknownBySession",
+  "eventsFollowed",
+  "streamsFollowedOn",
   "conditionsMet",
   "conditionsUnmet",
 ] as const;

@@ -25,6 +25,7 @@ import { allMembers, isVoter } from "../raft/index.ts";
 import type { NodeParts, SimNode } from "./sim-node.ts";
 import type { CreateClient } from "./sim-library-client.ts";
 import { SimLibraryClient } from "./sim-library-client.ts";
+import { SimSubscriber } from "./sim-subscriber.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
 import { drawPlan } from "./simulation-plan.ts";
 import { turnAway } from "./strangers.ts";
@@ -33,6 +34,9 @@ import { turnAway } from "./strangers.ts";
 const LIVENESS_LIMIT_US = 30_000_000;
 
 const AWAKENING_US = 1_000;
+/** Of runs over streams: somebody follows a node. */
+const SUBSCRIBER_CHANCE = 0.5;
+
 const OPERATOR_PATIENCE_US = 1_000_000;
 
 /** A removed server that cannot be told is forgotten by then. */
@@ -152,6 +156,7 @@ async function run(
       node.start();
     });
   }
+  const subscriber = startSubscriber(cluster, random.fork("watcher"));
   const users = startUsers(cluster, plan, random, createClient);
   const injector = new FaultInjector(cluster, plan, random.fork("faults"));
   injector.start();
@@ -178,6 +183,7 @@ async function run(
     () => `the healed nodes do not agree: ${describe(cluster.nodes)}`,
   );
   const agreedUs = cluster.scheduler.nowUs;
+  await subscriber?.requireTruth();
   checkBoundedLogs(cluster, plan);
   await requireNoHalfOpen(cluster);
   await turnAway(cluster);
@@ -233,6 +239,13 @@ function startUsers(
     return [newcomer];
   };
   return { writers, others: [], startNewcomers, injector, library: writers };
+}
+
+function startSubscriber(cluster: SimCluster, random: SeededRandom): SimSubscriber | null {
+  if (cluster.streams === null || !random.chance(SUBSCRIBER_CHANCE)) return null;
+  const subscriber = new SimSubscriber(cluster, cluster.streams, random);
+  subscriber.start();
+  return subscriber;
 }
 
 /** Who believes in a connection that is none finds out: nothing else would ever tell. */
