@@ -120,6 +120,7 @@ export interface InstallSnapshot {
 export interface InstallSnapshotReply {
   readonly type: "InstallSnapshotReply";
   readonly term: Term;
+  /** Of the piece that this answers; 0 where that was of an earlier term: it tells nothing more. */
   readonly lastIncludedIndex: LogIndex;
   readonly snapshotId: string;
   /** Where the next piece starts: what came before is stored. */

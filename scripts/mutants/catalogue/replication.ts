@@ -102,6 +102,15 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       tier: "simulator",
     },
     {
+      name: "refused-pieces-of-an-earlier-reign-count",
+      claim: "a leader is kept in office by refusals of what it sent when it led before",
+      rules: [19],
+      file: "raft/install-snapshot.ts",
+      find: "if (reply.lastIncludedIndex === 0) return;",
+      replace: "",
+      tier: "unit",
+    },
+    {
       name: "late-rejections-count",
       claim: "a rejection of what has matched since is believed at once",
       rules: [19],

@@ -196,7 +196,7 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       claim: "SIGTERM of a leader leaves the others to wait for an election",
       rules: [61],
       file: "server/server.ts",
-      find: "    await this.#handOver();",
+      find: "    await handOver({ driver, clock: this.#clock, electionTimeoutMs, log: this.#log });",
       replace: "",
       tier: "system",
     },

@@ -2,7 +2,7 @@ import { QuorateError } from "@quorate/wire";
 
 /**
  * - `foreign`: the bytes do not begin as a snapshot of this store.
- * - `unsupportedVersion`: a newer version wrote it.
+ * - `unsupportedVersion`: another version of the software wrote it.
  * - `damaged`: a checksum, a length, a count or a record is wrong.
  * - `truncated`: the bytes end before the snapshot does.
  */

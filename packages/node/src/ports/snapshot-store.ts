@@ -14,7 +14,7 @@ export interface SnapshotName {
 export interface SnapshotWriter {
   /** Its `snapshotId` is empty before the `done` of {@link finish}: it depends on the bytes. */
   readonly name: SnapshotName;
-  /** Appends bytes, off the loop. */
+  /** Appends bytes, off the loop. They are the caller's again, to overwrite, from `done` on. */
   write(chunk: Uint8Array, done: () => void): void;
   /** Everything is written: makes file and folder durable. Only then may a batch switch to it. */
   finish(done: () => void): void;

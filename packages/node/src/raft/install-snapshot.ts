@@ -106,6 +106,8 @@ export function handleInstallSnapshotReply(
 ): void {
   const progress = state.leader?.progress.get(from);
   if (progress === undefined || reply.lastIncludedIndex > state.log.lastIndex) return;
+  // It refuses a piece that this server sent when it led before: that is no answer to this reign.
+  if (reply.lastIncludedIndex === 0) return;
   progress.heard();
   if (reply.installed) {
     progress.snapshotInstalled(reply.lastIncludedIndex);

@@ -325,8 +325,8 @@ export class RaftCore {
       };
       state.sendWhenDurable(from, reply, 0);
     } else if (message.type === "InstallSnapshot") {
-      const { lastIncludedIndex, snapshotId } = message;
-      const reply = { term, lastIncludedIndex, snapshotId, nextOffset: 0, installed: false };
+      const { snapshotId } = message;
+      const reply = { term, lastIncludedIndex: 0, snapshotId, nextOffset: 0, installed: false };
       state.sendWhenDurable(from, { type: "InstallSnapshotReply", ...reply }, 0);
     } else if (message.type === "ReadIndex") {
       refuseReadIndex(state, from, message);

@@ -103,16 +103,17 @@ export class DriverSnapshots {
   }
 
   /** Makes the stored snapshot the state, when the process starts; `done` may come at once. */
-  recover(done: () => void): void {
+  recover(done: () => void, failed?: (error: unknown) => void): void {
     const { lastIncludedIndex } = this.#stored;
     if (lastIncludedIndex === 0) {
       done();
       return;
     }
-    this.#restorer.start(lastIncludedIndex, RECOVERY_PIECE_BYTES, (_name, { bytes }) => {
+    const restored = (_name: SnapshotName, { bytes }: SnapshotWork): void => {
       this.#storedBytes = bytes;
       done();
-    });
+    };
+    this.#restorer.start(lastIncludedIndex, RECOVERY_PIECE_BYTES, restored, failed);
   }
 
   /** What the core asks for. Entries of the same output are applied only after this. */

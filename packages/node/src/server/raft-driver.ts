@@ -136,9 +136,9 @@ export class RaftDriver<Result> {
   /**
    * Makes the stored snapshot the state machine's state; `done` is called once it is, at once where
    * there is none. {@link RaftDriver.start} does so by itself: this is for owners who answer reads
-   * only afterwards.
+   * only afterwards. `failed` is told why it cannot be; default: that is a bug.
    */
-  restore(done: () => void): void {
+  restore(done: () => void, failed?: (error: unknown) => void): void {
     if (this.#isRestored) {
       done();
       return;
@@ -146,7 +146,7 @@ export class RaftDriver<Result> {
     this.#snapshots.recover(() => {
       this.#isRestored = true;
       done();
-    });
+    }, failed);
   }
 
   /** Restores the state, then starts the transport and the ticks. */

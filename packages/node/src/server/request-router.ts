@@ -71,8 +71,11 @@ export class RequestRouter {
     });
   }
 
-  /** From now on writes are refused as `stopping`; reads and status are still answered. */
-  stopWrites(): void {
+  /**
+   * From now on writes, transfers and changes of members are refused as `stopping`; reads and status
+   * are still answered.
+   */
+  beginStop(): void {
     this.#stopping = true;
   }
 
@@ -194,6 +197,11 @@ export class RequestRouter {
   }
 
   #moveLeader({ requestId, target }: MoveLeaderRequest, reply: Reply): void {
+    if (this.#stopping) {
+      const { leaderId } = this.#options.driver.view();
+      reply(this.refuse(requestId, { code: "stopping", leaderId, outcome: "notApplied" }));
+      return;
+    }
     // What is refused at once has had no effect; a transfer that was begun may still come about.
     let begun = false;
     this.#options.driver.transferLeadership(target, (outcome) => {

@@ -3,12 +3,13 @@ import { formatAddress, parseAddress, systemStack } from "@quorate/wire/net";
 import type { Logger } from "pino";
 import type { NodeConfig } from "../config/node-config.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
+import { KvSnapshotError } from "../kv/snapshot-error.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import { assert } from "../raft/index.ts";
 import type { SqliteStorage } from "../storage/index.ts";
 import { PEER_LINK_DEFAULTS } from "../transport/tcp-transport.ts";
-import type { TransferOutcome } from "./driver-outcomes.ts";
+import { handOver } from "./hand-over.ts";
 import { silentLogger } from "./log.ts";
 import { NodeAssembly, PORT_LIMITS } from "./node-assembly.ts";
 import { identityOf, raftConfigOf } from "./node-setup.ts";
@@ -16,6 +17,7 @@ import { openDirectory } from "./open-directory.ts";
 import { ResidentMemory } from "./resident-memory.ts";
 import { systemClock } from "./system-clock.ts";
 import { systemRandom } from "./system-random.ts";
+import { unusableSnapshot } from "./unusable-snapshot.ts";
 
 /** What a server may be given instead of the machine's own. */
 export interface ServerDependencies {
@@ -32,9 +34,6 @@ export interface ServerDependencies {
 
 /** A start that takes longer says how far it is, this often. */
 const PROGRESS_INTERVAL_MS = 1000;
-
-/** A leader that stops asks so often: a busy target may need more than an election timeout. */
-const HAND_OVER_TRIES = 5;
 
 /**
  * Starts one server: opens its data directory, listens, calls its peers and takes part in the
@@ -135,8 +134,8 @@ export class QuorateServer {
   }
 
   /**
-   * Stops in order: refuses writes, hands leadership to a peer where it leads (for one election
-   * timeout at most), answers what waits, makes what is pending durable, and releases port and
+   * Stops in order: refuses writes, transfers and changes of members, hands leadership to a peer where it leads (within a
+   * few election timeouts, or not), answers what waits, makes what is pending durable, and releases port and
    * directory. A crash instead of it loses nothing that was acknowledged.
    */
   stop(): Promise<void> {
@@ -147,7 +146,7 @@ export class QuorateServer {
   /** Before anybody can ask: a store that is half there answers nobody. */
   async #restoreState(): Promise<void> {
     const { driver } = this.#node;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     let timer: Timer | null = null;
     const tellProgress = (): void => {
       timer = this.#clock.after(PROGRESS_INTERVAL_MS, tellProgress);
@@ -155,9 +154,16 @@ export class QuorateServer {
       if (installing !== null) this.#log.info(installing, "takes in its snapshot");
     };
     timer = this.#clock.after(PROGRESS_INTERVAL_MS, tellProgress);
-    driver.restore(resolve);
-    await promise;
-    timer.cancel();
+    driver.restore(resolve, reject);
+    try {
+      await promise;
+    } catch (error) {
+      throw error instanceof KvSnapshotError
+        ? unusableSnapshot(this.#config.dataDirectory, error)
+        : error;
+    } finally {
+      timer.cancel();
+    }
   }
 
   async #stop(): Promise<void> {
@@ -169,25 +175,10 @@ export class QuorateServer {
       text: "began to stop",
       details: { term: currentTerm, role },
     });
-    router.stopWrites();
-    await this.#handOver();
+    router.beginStop();
+    const { electionTimeoutMs } = this.#config;
+    await handOver({ driver, clock: this.#clock, electionTimeoutMs, log: this.#log });
     await this.#node.stop();
     await this.#storage.close();
-  }
-
-  /** Ends when another node leads, when there is nobody to ask, or after so many tries. */
-  async #handOver(): Promise<void> {
-    const { driver } = this.#node;
-    for (let tries = 0; tries < HAND_OVER_TRIES; tries++) {
-      const { role, configuration } = driver.view();
-      if (role !== "leader" || configuration.voters.length < 2) return;
-      const { promise, resolve } = Promise.withResolvers<TransferOutcome>();
-      driver.transferLeadership(null, resolve);
-      const isBegun = driver.view().transferTarget !== null;
-      const outcome = await promise;
-      if (outcome.kind === "moved") return;
-      this.#log.warn({ reason: outcome.reason }, "kept leadership");
-      if (!isBegun) return;
-    }
   }
 }

@@ -24,6 +24,7 @@ interface Restoring {
   readonly restorer: StateRestorer;
   readonly startedMs: number;
   readonly done: (name: SnapshotName, work: SnapshotWork) => void;
+  readonly failed: ((error: unknown) => void) | null;
   /** Taken in so far. */
   bytes: number;
   pieces: number;
@@ -44,8 +45,16 @@ export class SnapshotRestorer {
     return { index: reader.name.lastIncludedIndex, bytes, totalBytes: reader.totalBytes };
   }
 
-  /** The stored snapshot, which ends at `index`. `done` is called when reads see its state. */
-  start(index: LogIndex, pieceBytes: number, done: Restoring["done"]): void {
+  /**
+   * The stored snapshot, which ends at `index`. `done` is called when reads see its state; `failed`
+   * where the state machine does not take it: without it, that is thrown.
+   */
+  start(
+    index: LogIndex,
+    pieceBytes: number,
+    done: Restoring["done"],
+    failed?: (error: unknown) => void,
+  ): void {
     assert(this.#restoring === null, "two snapshots are restored at once");
     const { store, stateMachine, clock } = this.#options;
     const reader = store.open();
@@ -57,7 +66,16 @@ export class SnapshotRestorer {
     const startedMs = clock.nowMs();
     const bufferBytes = Math.min(pieceBytes, reader.totalBytes);
     const buffers = [new Uint8Array(bufferBytes), new Uint8Array(bufferBytes)] as const;
-    const restoring = { buffers, reader, restorer, startedMs, done, bytes: 0, pieces: 0 };
+    const restoring = {
+      buffers,
+      reader,
+      restorer,
+      startedMs,
+      done,
+      failed: failed ?? null,
+      bytes: 0,
+      pieces: 0,
+    };
     this.#restoring = restoring;
     this.#readPiece(restoring, 0);
   }
@@ -79,7 +97,7 @@ export class SnapshotRestorer {
   }
 
   #take(restoring: Restoring, piece: Uint8Array): void {
-    const { reader, restorer, startedMs, done } = restoring;
+    const { reader, restorer, startedMs, done, failed } = restoring;
     restoring.bytes += piece.length;
     restoring.pieces += 1;
     const isLast = piece.length === 0 || restoring.bytes === reader.totalBytes;
@@ -88,8 +106,14 @@ export class SnapshotRestorer {
     if (piece.length > 0) restorer.write(piece);
     if (!isLast) return;
     reader.close();
-    restorer.finish();
     this.#restoring = null;
+    try {
+      restorer.finish();
+    } catch (error) {
+      if (failed === null) throw error;
+      failed(error);
+      return;
+    }
     const durationMs = this.#options.clock.nowMs() - startedMs;
     done(reader.name, { bytes: restoring.bytes, durationMs });
   }

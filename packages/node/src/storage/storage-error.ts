@@ -9,6 +9,7 @@ export const STORAGE_ERROR_CODES = [
   "notEmpty",
   "locked",
   "newerFormat",
+  "otherFormat",
   "otherCluster",
   "otherNode",
   "damaged",

@@ -9,7 +9,7 @@ import { COVERAGE_MARKS, RARE_MARKS } from "./coverage.ts";
 import type { Invariant } from "./invariant-violation.ts";
 import type { PlanOverrides } from "./plan-overrides.ts";
 import { DISPENSABLE } from "./plan-overrides.ts";
-import type { NodeParts } from "./sim-node.ts";
+import type { NodeParts } from "./sim-life.ts";
 import type { SimulationFailure } from "./simulation.ts";
 import { simulate } from "./simulation.ts";
 import type { StorageKind } from "./simulation-plan.ts";

@@ -1,6 +1,6 @@
 import type { Envelope, Output } from "../raft/index.ts";
 import { RaftCore } from "../raft/index.ts";
-import type { NodeParts } from "./sim-node.ts";
+import type { NodeParts } from "./sim-life.ts";
 
 /** A voter that says yes to everyone, against §5.2. */
 class YesVoter extends RaftCore {

@@ -22,7 +22,7 @@ export {
 } from "./plan-overrides.ts";
 export type { Fabric, StorageKind } from "./simulation-plan.ts";
 export { SeededRandom } from "./seeded-random.ts";
-export type { CrashableStorage, NodeParts } from "./sim-node.ts";
+export type { CrashableStorage, NodeParts } from "./sim-life.ts";
 export type { FailingRun, Shrunk, ShrinkOptions } from "./shrink.ts";
 export { shrinkFailure } from "./shrink.ts";
 export { SimDisk } from "./sim-disk.ts";

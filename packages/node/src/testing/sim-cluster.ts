@@ -7,7 +7,7 @@ import { Coverage } from "./coverage.ts";
 import { PromiseLoop } from "./promise-loop.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { CALM_NETWORK, SimNetwork } from "./sim-network.ts";
-import type { NodeParts } from "./sim-node.ts";
+import type { NodeParts } from "./sim-life.ts";
 import { SimNode } from "./sim-node.ts";
 import { SimStreams } from "./sim-streams.ts";
 import { SimScheduler } from "./sim-scheduler.ts";

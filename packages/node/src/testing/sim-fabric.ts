@@ -13,7 +13,7 @@ import type { SeededRandom } from "./seeded-random.ts";
 import { SimDirectory } from "./sim-directory.ts";
 import type { SimDirectoryOptions } from "./sim-directory.ts";
 import type { SimNetwork } from "./sim-network.ts";
-import type { SnapshotHabits } from "./sim-node.ts";
+import type { SnapshotHabits } from "./sim-life.ts";
 import type { SimProcess } from "./sim-process.ts";
 import { SimStack } from "./sim-stack.ts";
 import type { SimStreams } from "./sim-streams.ts";

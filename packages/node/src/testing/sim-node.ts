@@ -1,109 +1,35 @@
-import type { Configuration, NodeId, SessionOperation } from "@quorate/wire";
+import type { NodeId, SessionOperation } from "@quorate/wire";
 import { encodeCommand } from "../kv/command-codec.ts";
 import type { KvCommand } from "../kv/kv-command.ts";
 import type { KvResult } from "../kv/kv-result.ts";
-import { KvStateMachine } from "../kv/kv-state-machine.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { SnapshotStore } from "../ports/snapshot-store.ts";
-import type { Storage } from "../ports/storage.ts";
-import type { ChangeOptions, ConfigurationTarget, RaftConfig, RaftView } from "../raft/index.ts";
-import { assert, RaftCore } from "../raft/index.ts";
-import { ClusterClock } from "../server/cluster-clock.ts";
-import type {
-  ChangeOutcome,
-  DriverObserver,
-  ProposalOutcome,
-  TransferOutcome,
-} from "../server/driver-outcomes.ts";
-import type { CreateCore, RaftDriver } from "../server/raft-driver.ts";
-import { LeaseWatch } from "./checkers/lease-watch.ts";
+import type { KvStateMachine } from "../kv/kv-state-machine.ts";
+import type { ChangeOptions, ConfigurationTarget, RaftView } from "../raft/index.ts";
+import { assert } from "../raft/index.ts";
+import type { ChangeOutcome, ProposalOutcome, TransferOutcome } from "../server/driver-outcomes.ts";
+import { StorageError } from "../storage/storage-error.ts";
 import { checkStamp } from "./checkers/cluster-time.ts";
-import { FullDisk } from "./checkers/full-disk.ts";
+import { canRestore } from "./forged-snapshot.ts";
+import { requireInvariant } from "./invariant-violation.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { SimDisk } from "./sim-disk.ts";
-import { requireInvariant } from "./invariant-violation.ts";
-import type { NodeFabric, NodeIngredients } from "./sim-fabric.ts";
-import { messageFabric, streamFabric } from "./sim-fabric.ts";
-import { canRestore } from "./forged-snapshot.ts";
 import { SimIdentity } from "./sim-identity.ts";
-import type { CreateClient } from "./sim-library-client.ts";
-import { SimProcess } from "./sim-process.ts";
-import type { SimSnapshotStoreOptions, Tear } from "./sim-snapshot-store.ts";
-import { isContentOf, SimSnapshotFiles, SimSnapshotStore } from "./sim-snapshot-store.ts";
-import { SqliteSimStorage } from "./sqlite-sim-storage.ts";
-import type { SqliteDirectory } from "./sqlite-directory.ts";
-import { StorageError } from "../storage/storage-error.ts";
-import type { DiskSpeed, SimStorageContext } from "./sim-storage.ts";
-import { FULL_RETRY_MS, SimStorage } from "./sim-storage.ts";
+import type { LifeHost, LifeOptions } from "./sim-life.ts";
+import { SimLife } from "./sim-life.ts";
+import type { Tear } from "./sim-snapshot-store.ts";
+import { SimSnapshotFiles } from "./sim-snapshot-store.ts";
 import type { SimWorld } from "./sim-world.ts";
 
-/** A storage whose machine can lose power. */
-export interface CrashableStorage extends Storage {
-  /** The machine loses power: the oldest `survivors` of what was not synced are there all the same. */
-  cut(survivors: number): void;
-  /** `full`: there is no room for a write, which waits. */
-  state(): "ok" | "full";
-}
-
-/** Replaces parts of every node: a test does so to break one and see it caught. */
-export interface NodeParts {
-  readonly createCore?: CreateCore;
-  /** Judge the single steps of such a core as well. */
-  readonly judgesSteps?: boolean;
-  readonly createStorage?: (context: SimStorageContext) => CrashableStorage;
-  readonly createSnapshots?: (options: SimSnapshotStoreOptions) => SnapshotStore;
-  readonly createStateMachine?: () => KvStateMachine;
-  readonly createClient?: CreateClient;
-  readonly createClock?: (process: SimProcess) => Clock;
-  /** Peers let a server in whose directory was made anew under its old name. */
-  readonly admitsWiped?: boolean;
-}
-
-/** How a node takes and sends snapshots. */
-export interface SnapshotHabits {
-  readonly logBytes: number;
-  readonly pieceMaxBytes: number;
-  readonly sendBytesPerSecond: number;
-  /** How likely what was received is not what was sent, and has to be sent again. */
-  readonly damageChance: number;
-}
-
-export interface SimNodeOptions {
-  readonly config: RaftConfig;
-  readonly configuration: Configuration;
-  readonly snapshots: SnapshotHabits;
-  readonly sessionTtlMs: number;
-  readonly tickIntervalMs: number;
-  /** How fast this node's clock runs: 1 is true. */
-  readonly clockRate: number;
+export interface SimNodeOptions extends LifeOptions {
   readonly random: SeededRandom;
-  readonly diskSpeed: () => DiskSpeed;
-  /** Real files, which a real database is kept in; null: a model is enough. */
-  readonly directory: SqliteDirectory | null;
   readonly onSyncStarted: (node: SimNode, durationUs: number) => void;
   /** A write or a sync failed: the process ends. */
   readonly onStorageFailed: (node: SimNode) => void;
-  readonly parts: NodeParts;
 }
 
 /** What a client hears of a read. */
 export type ReadAnswer =
   | { readonly kind: "value"; readonly value: Uint8Array | null; readonly appliedIndex: number }
   | { readonly kind: "failed"; readonly leaderId: NodeId | null };
-
-interface Life {
-  readonly process: SimProcess;
-  readonly storage: CrashableStorage;
-  readonly fabric: NodeFabric;
-  readonly driver: RaftDriver<KvResult>;
-  readonly machine: KvStateMachine;
-  readonly clusterClock: ClusterClock;
-  readonly leases: LeaseWatch;
-  /** Its state is restored: from now on it listens. */
-  isReady: boolean;
-  /** Changes of members that it was asked for and has not looked at. */
-  changesAsked: number;
-}
 
 /** One server: a disk that stays, and the lives of its process with the real driver and core. */
 export class SimNode {
@@ -113,7 +39,7 @@ export class SimNode {
   readonly #options: SimNodeOptions;
   readonly #snapshotFiles: SimSnapshotFiles;
   readonly #identity: SimIdentity;
-  #life: Life | null = null;
+  #life: SimLife | null = null;
   #lives = 0;
   #isLost = false;
   #isRotten = false;
@@ -291,7 +217,7 @@ export class SimNode {
     const life = this.#listening;
     if (life === null) return false;
     life.process.deliver(() => {
-      if (this.#refusesWrites(life)) {
+      if (life.refusesWrites()) {
         answer({ kind: "notApplied", code: "overloaded", leaderId: null });
       } else {
         life.driver.propose(command, answer);
@@ -370,21 +296,15 @@ export class SimNode {
     });
   }
 
-  /** As the request router does: a leader whose disk takes nothing accepts nothing. */
-  #refusesWrites({ storage, driver }: Life): boolean {
-    if (storage.state() === "ok" || driver.view().role !== "leader") return false;
-    this.#world.coverage.add("writesRefusedByFullDisks");
-    return true;
-  }
-
-  get #listening(): Life | null {
+  get #listening(): SimLife | null {
     return this.#life?.isReady === true ? this.#life : null;
   }
 
   /** Null: its directory is damaged beyond what a start may repair. */
-  #createUnlessRefused(): Life | null {
+  #createUnlessRefused(): SimLife | null {
     try {
-      return this.#create();
+      const random = this.#options.random.fork(`life ${this.#lives}`);
+      return new SimLife(this.#hostOfLives(), this.#options, random);
     } catch (error) {
       const isRefused = error instanceof StorageError;
       if (!isRefused || this.#options.directory?.isRotten !== true) throw error;
@@ -395,169 +315,26 @@ export class SimNode {
     }
   }
 
-  #createStorage(process: SimProcess, random: SeededRandom): CrashableStorage {
-    const { scheduler, coverage } = this.#world;
-    const { directory, parts, diskSpeed } = this.#options;
-    const create = (context: SimStorageContext): CrashableStorage =>
-      directory === null ? new SimStorage(context) : new SqliteSimStorage(context, directory);
-    return (parts.createStorage ?? create)({
-      disk: this.disk,
-      process,
-      scheduler,
-      random,
-      speed: diskSpeed,
-      coverage,
-      onSyncStarted: (durationUs) => {
+  #hostOfLives(): LifeHost {
+    const { id, disk } = this;
+    return {
+      id,
+      world: this.#world,
+      disk,
+      snapshotFiles: this.#snapshotFiles,
+      identity: this.#identity,
+      isAlive: (process) => this.#life?.process === process,
+      syncStarted: (durationUs) => {
         this.#options.onSyncStarted(this, durationUs);
       },
-      onFailure: (reason) => {
-        this.#storageFailed(reason);
+      storageFailed: (reason) => {
+        this.#world.trace.record("disk failed", id, reason);
+        this.#options.onStorageFailed(this);
       },
-    });
-  }
-
-  #create(): Life {
-    const { scheduler, network, streams, checker } = this.#world;
-    const { config, tickIntervalMs, clockRate, parts } = this.#options;
-    const random = this.#options.random.fork(`life ${this.#lives}`);
-    const fullDisk = new FullDisk(this.id);
-    let made: RaftCore | null = null;
-    const process = new SimProcess(scheduler, clockRate, () => {
-      checker.nodeTurned(this.id);
-      // Only there writes come by the daemon's own router, which is to refuse them.
-      if (made !== null && streams !== null) fullDisk.turned(this.disk.trouble.isFull, made);
-    });
-    const leases = new LeaseWatch(this.id, (config.heartbeatTicks + 1) * tickIntervalMs, process);
-    const storage = this.#createStorage(process, random.fork("disk"));
-    const machine = parts.createStateMachine?.() ?? new KvStateMachine();
-    const ingredients: NodeIngredients = {
-      config,
-      tickIntervalMs,
-      snapshots: this.#options.snapshots,
-      sessionTtlMs: this.#options.sessionTtlMs,
-      process,
-      clock: parts.createClock?.(process) ?? process,
-      random,
-      machine,
-      directory: {
-        storage,
-        snapshots: this.#createSnapshots(process, random.fork("snapshots")),
-        identity: this.#identity,
-        isFull: () => this.disk.trouble.isFull,
-        afterSync: (done) => {
-          this.#whenWritten(
-            process,
-            1 + random.exponential(this.#options.diskSpeed().syncMeanUs),
-            done,
-          );
-        },
-      },
-      observer: this.#observe(machine, leases),
-      createCore: (...given) => {
-        const core = (parts.createCore ?? ((...from) => new RaftCore(...from)))(...given);
-        made = core;
-        checker.nodeStarted(this.id, core);
-        // One that was broken on purpose would be caught here before anywhere else.
-        const isJudged = parts.createCore === undefined || parts.judgesSteps === true;
-        if (isJudged) checker.judgeSteps(core, config);
-        return core;
+      restored: (index, machine) => {
+        this.#restored(index, machine);
       },
     };
-    const fabric =
-      streams === null
-        ? messageFabric(ingredients, network)
-        : streamFabric(ingredients, streams, this.#options.configuration);
-    const clusterClock = new ClusterClock(
-      () => process.nowMs(),
-      () => machine.clusterTimeMs,
-    );
-    return {
-      process,
-      storage,
-      fabric,
-      driver: fabric.driver,
-      machine,
-      clusterClock,
-      leases,
-      isReady: false,
-      changesAsked: 0,
-    };
-  }
-
-  #observe(machine: KvStateMachine, leases: LeaseWatch): DriverObserver<KvResult> {
-    const { checker, coverage, trace } = this.#world;
-    return {
-      onStep: () => {},
-      onMessageSent: (to, message) => {
-        checker.messageSent(this.id, to, message);
-        leases.messageSent(message);
-        if (this.#world.streams !== null) trace.record("send", this.id, to, message);
-      },
-      onApplied: (entry, result) => {
-        checker.applied(this.id, entry, result, machine.stateHash());
-      },
-      onSnapshotTaken: ({ lastIncludedIndex }) => {
-        coverage.add("snapshotsTaken");
-        trace.record("snapshot", this.id, lastIncludedIndex);
-      },
-      onSnapshotDamaged: () => {
-        coverage.add("snapshotsDamaged");
-      },
-      onSnapshotInstalled: ({ lastIncludedIndex }) => {
-        coverage.add("snapshotsInstalled");
-        trace.record("install", this.id, lastIncludedIndex);
-        this.#restored(lastIncludedIndex, machine);
-      },
-    };
-  }
-
-  #createSnapshots(process: SimProcess, random: SeededRandom): SnapshotStore {
-    const { scheduler, coverage } = this.#world;
-    const { parts, diskSpeed } = this.#options;
-    const create =
-      parts.createSnapshots ?? ((options): SnapshotStore => new SimSnapshotStore(options));
-    return create({
-      files: this.#snapshotFiles,
-      current: () => this.disk.snapshot,
-      later: (done) => {
-        this.#whenWritten(process, 1 + random.exponential(diskSpeed().syncMeanUs), done);
-      },
-      readLater: (done) => {
-        scheduler.schedule(1 + random.exponential(diskSpeed().syncMeanUs), () => {
-          process.deliver(done);
-        });
-      },
-      onResumed: () => {
-        coverage.add("snapshotResumes");
-      },
-      isSound: (bytes, name) =>
-        isContentOf(name, bytes) && !random.chance(this.#options.snapshots.damageChance),
-    });
-  }
-
-  /** Something was written to a snapshot file, as soon as the disk takes it. */
-  #whenWritten(process: SimProcess, delayUs: number, done: () => void): void {
-    this.#world.scheduler.schedule(delayUs, () => {
-      if (this.#life?.process !== process) return;
-      const { trouble } = this.disk;
-      const stallUs = trouble.stalledUntilUs - this.#world.scheduler.nowUs;
-      if (trouble.isReadOnly) {
-        process.deliver(() => {
-          this.#storageFailed("a snapshot file cannot be written");
-        });
-      } else if (trouble.isFull) {
-        this.#whenWritten(process, FULL_RETRY_MS * 1000, done);
-      } else if (stallUs > 0) {
-        this.#whenWritten(process, stallUs, done);
-      } else {
-        process.deliver(done);
-      }
-    });
-  }
-
-  #storageFailed(reason: string): void {
-    this.#world.trace.record("disk failed", this.id, reason);
-    this.#options.onStorageFailed(this);
   }
 
   #lose(): void {

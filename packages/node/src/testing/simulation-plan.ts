@@ -6,7 +6,7 @@ import type { SeededRandom } from "./seeded-random.ts";
 import type { NetworkFaults } from "./sim-network.ts";
 import { CALM_NETWORK } from "./sim-network.ts";
 import type { DiskSpeed } from "./sim-storage.ts";
-import type { SnapshotHabits } from "./sim-node.ts";
+import type { SnapshotHabits } from "./sim-life.ts";
 import type { StreamFaults } from "./stream-faults.ts";
 import { CALM_STREAMS } from "./stream-faults.ts";
 import { CALM_DISK } from "./sim-storage.ts";

@@ -22,7 +22,8 @@ import {
 } from "./calm-checks.ts";
 import { exerciseMembers } from "./calm-members.ts";
 import { allMembers, isVoter } from "../raft/index.ts";
-import type { NodeParts, SimNode } from "./sim-node.ts";
+import type { NodeParts } from "./sim-life.ts";
+import type { SimNode } from "./sim-node.ts";
 import type { CreateClient } from "./sim-library-client.ts";
 import { SimLibraryClient } from "./sim-library-client.ts";
 import { SimSubscriber } from "./sim-subscriber.ts";

@@ -16,7 +16,7 @@ import { WalFile } from "../storage/wal-file.ts";
 import { requireNoSecondBootstrap, requireNoSecondProcess } from "./directory-misuse.ts";
 import { requireInvariant } from "./invariant-violation.ts";
 import type { SeededRandom } from "./seeded-random.ts";
-import type { CrashableStorage } from "./sim-node.ts";
+import type { CrashableStorage } from "./sim-life.ts";
 import type { SimStorageContext } from "./sim-storage.ts";
 import { syncDurationUs } from "./sim-storage.ts";
 import type { DirectoryImage, SqliteDirectory } from "./sqlite-directory.ts";

@@ -127,7 +127,7 @@ test("InstallSnapshot 1: replies at once if term < currentTerm (Figure 13)", () 
     "n2",
     installSnapshot({ term: 4, lastIncludedIndex: 9 }),
   );
-  const message = installReply({ term: 5, lastIncludedIndex: 9, nextOffset: 0, installed: false });
+  const message = installReply({ term: 5, lastIncludedIndex: 0, nextOffset: 0, installed: false });
   assert.deepEqual(messages, [{ to: "n2", message }]);
   assert.deepEqual(snapshotChunks, []);
 });

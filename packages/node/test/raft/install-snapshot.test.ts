@@ -53,11 +53,28 @@ test("Chunk: of an earlier term is refused with the current one, and not stored 
   const output = server.receive("n2", installSnapshot({ term: 2, lastIncludedIndex: 5 }));
   const message = installReply({
     term: 3,
-    lastIncludedIndex: 5,
+    lastIncludedIndex: 0,
     nextOffset: 0,
     installed: false,
   });
   assert.deepEqual(output, outputOf({ messages: [{ to: "n2", message }] }));
+});
+
+test("Chunk: refused because of an earlier reign, it is no contact with this one (Diss. §6.2)", () => {
+  const server = new ServerUnderTest({ currentTerm: 4 }).lead();
+  const { currentTerm: term } = server.core.view();
+  // Sent when n1 led term 4, and long on its way.
+  const late = installSnapshot({ term: 4, leaderId: "n1", lastIncludedIndex: 1 });
+  const [refusal] = new ServerUnderTest({ id: "n2", currentTerm: term }).receive(
+    "n1",
+    late,
+  ).messages;
+  assert.equal(refusal?.message.term, term);
+  for (let ticks = 0; ticks < TICKS.electionTicks; ticks += 1) {
+    assert.deepEqual(server.receive("n2", refusal.message).snapshotAcks, []);
+    server.tick();
+  }
+  assert.equal(server.core.view().role, "follower");
 });
 
 test("Chunk: stored when another term has begun, it is acknowledged to nobody", () => {

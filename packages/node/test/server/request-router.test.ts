@@ -11,10 +11,10 @@ import { SimClock } from "./sim-clock.ts";
 
 const leaderView = (): RaftView => viewOf({ role: "leader", currentTerm: 3 });
 
-/** What a client is told of a put that ended for the driver with `outcome`. */
-function replyTo(outcome: ProposalOutcome<KvResult>): ClientReply | undefined {
-  const unused = (): never => assert.fail("a put asks for nothing else");
-  const router = new RequestRouter({
+/** Every put ends for the driver with `outcome`; nothing else may be asked of it. */
+function routerOf(outcome: ProposalOutcome<KvResult>): RequestRouter {
+  const unused = (): never => assert.fail("nobody asked for that");
+  return new RequestRouter({
     driver: {
       propose: (_data, done) => {
         done(outcome);
@@ -36,6 +36,11 @@ function replyTo(outcome: ProposalOutcome<KvResult>): ClientReply | undefined {
     isRetired: () => false,
     addressOf: (id) => `${id}:1`,
   });
+}
+
+/** What a client is told of a put that ended for the driver with `outcome`. */
+function replyTo(outcome: ProposalOutcome<KvResult>): ClientReply | undefined {
+  const router = routerOf(outcome);
   const replies: ClientReply[] = [];
   const write = { key: new Uint8Array(1), value: new Uint8Array(1) };
   const put = { ...write, ifRevision: null, session: null };
@@ -59,4 +64,23 @@ test("RequestRouter: a write that is in no log is told as notApplied, with the l
   assert.ok(reply?.type === "ErrorReply");
   assert.deepEqual([reply.code, reply.outcome], ["proposalDropped", "notApplied"]);
   assert.deepEqual([reply.leaderId, reply.leaderAddress], ["n2", "n2:1"]);
+});
+
+test("RequestRouter: a server that stops begins neither writes nor transfers", () => {
+  const router = routerOf({ kind: "unknown", code: "leadershipLost", leaderId: null });
+  router.beginStop();
+  const session = { ifRevision: null, session: null };
+  const put = { key: new Uint8Array(1), value: new Uint8Array(1), ...session };
+  const replies: ClientReply[] = [];
+  for (const request of [
+    { type: "Put", requestId: 1, ...put },
+    { type: "MoveLeader", requestId: 2, target: null },
+    { type: "MoveLeader", requestId: 3, target: "n2" },
+  ] as const) {
+    router.handle(request, (reply) => replies.push(reply));
+  }
+  assert.deepEqual(
+    replies.map((reply) => reply.type === "ErrorReply" && [reply.code, reply.outcome]),
+    Array.from({ length: 3 }, () => ["stopping", "notApplied"]),
+  );
 });

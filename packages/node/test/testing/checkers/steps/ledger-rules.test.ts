@@ -1,7 +1,6 @@
 import { test } from "node:test";
 import type { InstallSnapshot } from "@quorate/wire";
 import { configurationOf } from "@quorate/wire";
-import type { Output } from "../../../../src/raft/index.ts";
 import { ExpectedAnswers } from "../../../../src/testing/checkers/steps/expected-answers.ts";
 import { ReadRules } from "../../../../src/testing/checkers/steps/read-rules.ts";
 import { RetirementRules } from "../../../../src/testing/checkers/steps/retirement-rules.ts";
@@ -10,25 +9,10 @@ import {
   checkTakenStep,
   ExpectedPieces,
 } from "../../../../src/testing/checkers/steps/snapshot-rules.ts";
+import { outputOf } from "../../../raft/server-under-test.ts";
 import { peerOf, viewOf } from "../view-of.ts";
 import { assertViolates } from "../violates.ts";
 import { CONFIG, stepOf } from "./step-of.ts";
-
-function outputOf(changes: Partial<Output> = {}): Output {
-  return {
-    messages: [],
-    messagesAfterPersist: [],
-    persist: null,
-    committedEntries: [],
-    readStates: [],
-    abortedReads: [],
-    installed: null,
-    snapshotChunks: [],
-    snapshotsToSend: [],
-    snapshotAcks: [],
-    ...changes,
-  };
-}
 
 const VOTE = { type: "RequestVoteReply", term: 2, voteGranted: true } as const;
 const WRITES = { persist: { sequence: 1, hardState: null, entries: [] } };
@@ -50,7 +34,7 @@ const SNAPSHOT: InstallSnapshot = {
 test("answers: one that is not owed, not this one, or left out is caught (Figure 2)", () => {
   const answers = new ExpectedAnswers("n1");
   answers.expect({ ...VOTE, to: "n2", isOwed: true });
-  answers.outputTaken(outputOf());
+  answers.outputTaken(outputOf({}));
   answers.outputTaken(
     outputOf({ messagesAfterPersist: [{ to: "n2", message: VOTE, afterSequence: 1 }] }),
   );
@@ -90,7 +74,7 @@ test("reads: one that outlives its leader, ends twice or has a used number is ca
   const reads = new ReadRules("n1", used);
   const followed = viewOf({ leaderId: "n2" });
   reads.asked(7);
-  reads.outputTaken(outputOf());
+  reads.outputTaken(outputOf({}));
   reads.changed(followed, followed);
   reads.outputTaken(outputOf({ readStates: [{ requestId: 7, readIndex: 1 }] }));
   assertViolates("Rules Of A Step", () => {
@@ -105,7 +89,7 @@ test("reads: one that outlives its leader, ends twice or has a used number is ca
   reads.outputTaken(outputOf({ abortedReads: [8] }));
   reads.changed(followed, viewOf({}));
   assertViolates("Rules Of A Step", () => {
-    reads.outputTaken(outputOf());
+    reads.outputTaken(outputOf({}));
   });
 });
 
@@ -125,7 +109,7 @@ test("retirement: a removed leader that asks nobody to take over is caught (Diss
   const retirement = new RetirementRules("n1");
   retirement.stepped(stepOf(leads, { ...goes, commitIndex: 4 }));
   retirement.stepped(stepOf({ ...leads, peers: [] }, goes));
-  retirement.outputTaken(outputOf());
+  retirement.outputTaken(outputOf({}));
   retirement.stepped(stepOf(leads, goes));
   retirement.outputTaken(outputOf({ messages: [{ to: "n2", message }] }));
   for (const messages of [[], [{ to: "n3", message }]]) {
