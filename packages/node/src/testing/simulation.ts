@@ -157,7 +157,7 @@ async function run(
       node.start();
     });
   }
-  const subscriber = startSubscriber(cluster, random.fork("watcher"));
+  const subscriber = startSubscriber(cluster, random.fork("dashboards"));
   const users = startUsers(cluster, plan, random, createClient);
   const injector = new FaultInjector(cluster, plan, random.fork("faults"));
   injector.start();
