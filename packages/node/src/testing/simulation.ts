@@ -11,12 +11,12 @@ import { StreamInjector } from "./stream-injector.ts";
 import { replaceLost, SimOperator } from "./sim-operator.ts";
 import { SimSessionClient } from "./sim-session-client.ts";
 import {
-  checkBoundedLogs,
   checkDeparted,
   deafen,
   hiccup,
   disturb,
   handOver,
+  requireBoundedLogs,
   stallLeader,
 } from "./calm-checks.ts";
 import { exerciseMembers } from "./calm-members.ts";
@@ -181,7 +181,7 @@ async function run(
     () => `the healed nodes do not agree: ${describe(cluster.nodes)}`,
   );
   const agreedUs = cluster.scheduler.nowUs;
-  checkBoundedLogs(cluster, plan);
+  await requireBoundedLogs(cluster, plan);
   await requireNoHalfOpen(cluster);
   await turnAway(cluster);
   await disturb(cluster, plan, random.fork("disturb"));
