@@ -305,7 +305,8 @@ export class SimCluster implements SimWorld {
     const chance = this.#isCalm ? 0 : this.#plan.crashDuringSyncChance;
     if (!this.#crashRandom.chance(chance)) return;
     this.scheduler.schedule(this.#crashRandom.below(durationUs), () => {
-      this.crash(node);
+      // Who was healed meanwhile is needed.
+      if (!this.#isCalm) this.crash(node);
     });
     this.scheduler.schedule(durationUs + this.#crashRandom.exponential(100_000), () => {
       this.start(node);
