@@ -71,12 +71,13 @@ test("snapshots: writes go on while one is written, and are not in it", () => {
 });
 
 test("snapshots: one that is due when another ends needs no further write (§7)", () => {
-  const cluster = new SnapshotCluster(["n1"], { snapshotLogBytes: 300 * KIB });
+  const cluster = new SnapshotCluster(["n1"], { snapshotLogBytes: 1024 * KIB });
   const { driver } = cluster.start("n1");
-  cluster.write(10, 50 * KIB);
+  cluster.write(25, 50 * KIB);
   const { takingIndex } = driver.snapshotStatus();
   assert.ok(takingIndex !== null, "the first is under way");
-  cluster.write(10, 50 * KIB);
+  cluster.write(25, 50 * KIB);
+  assert.equal(driver.snapshotStatus().takingIndex, takingIndex, "it still is");
   const { lastApplied } = driver;
   cluster.runFor(200);
   assert.equal(driver.lastApplied, lastApplied);
