@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { CampaignVerdict } from "./campaign-run.ts";
+import type { CampaignVerdict } from "./campaign-verdict.ts";
+import { controlSeeds } from "./campaign-verdict.ts";
 import { ROOT, TryEnvironment } from "./environment.ts";
 import type { Mutant } from "./mutant.ts";
 import { BUDGET_SECONDS, SEEDS_MAX } from "./mutant.ts";
@@ -12,26 +13,60 @@ import { attemptFrom } from "./outcome.ts";
 /** A seed that takes longer than this does not end: simulated time stands still. */
 const SEED_MAX_MS = 90_000;
 
+const CAMPAIGN = join(import.meta.dirname, "campaign-run.ts");
+
 type Line = { readonly seed: number } | CampaignVerdict;
 
-/** Runs the simulator with `mutant` in it. */
-export async function trySimulator(mutant: Mutant): Promise<Attempt> {
+/**
+ * Runs the simulator with `mutant` in it, as `script` does. What it finds proves nothing if the same
+ * seed fails without the mutant as well.
+ */
+export async function trySimulator(mutant: Mutant, script: string = CAMPAIGN): Promise<Attempt> {
+  const { seeds = SEEDS_MAX, budgetSeconds = BUDGET_SECONDS } = mutant;
   const environment = await TryEnvironment.open(mutant);
   const startedMs = performance.now();
   try {
-    const { verdict, seed, errors } = await runCampaign(mutant, environment);
+    const range = [1, seeds] as const;
+    const end = await runCampaign(mutant, { script, range, budgetSeconds, environment });
     const proof = await environment.proof();
     const wallMs = performance.now() - startedMs;
-    const said = { tier: "simulator" as const, wallMs };
-    if (verdict === null) {
-      const isHung = errors === null;
-      const by = isHung ? `Liveness (a seed that took ${SEED_MAX_MS / 1000} s)` : null;
-      return attemptFrom(proof, { ...said, by, seed, message: errors ?? "" });
+    const { by, seed, message } = faultOf(end);
+    if (by !== null && proof.isApplied && proof.unfit === null) {
+      const control = await failsWithout(mutant, script, controlSeeds(by, seed));
+      if (control !== null) {
+        return { kind: "unfit", why: `${by}: seed ${seed} fails anyway: ${control}` };
+      }
     }
-    return attemptFrom(proof, { ...said, ...verdict });
+    return attemptFrom(proof, { tier: "simulator", by, seed, message, wallMs });
   } finally {
     await environment.close();
   }
+}
+
+/** What breaks without the mutant, or null. However long it takes: as many seeds have to run. */
+async function failsWithout(
+  mutant: Mutant,
+  script: string,
+  range: readonly [number, number],
+): Promise<string | null> {
+  const environment = await TryEnvironment.open(null);
+  try {
+    const budgetSeconds = Infinity;
+    const end = await runCampaign(mutant, { script, range, budgetSeconds, environment });
+    const { by, message } = faultOf(end);
+    if (by !== null) return `${by} ${message}`.trim();
+    // Who did not come to its end shows nothing.
+    return end.verdict === null ? `the run without the break ends: ${message}` : null;
+  } finally {
+    await environment.close();
+  }
+}
+
+/** What broke; `by` is null if nothing did, and the message says why it ended early. */
+function faultOf({ verdict, seed, errors }: CampaignEnd): Omit<CampaignVerdict, "seeds"> {
+  if (verdict !== null) return verdict;
+  const by = errors === null ? `Liveness (a seed that took ${SEED_MAX_MS / 1000} s)` : null;
+  return { by, seed, message: errors ?? "" };
 }
 
 interface CampaignEnd {
@@ -41,11 +76,20 @@ interface CampaignEnd {
   readonly errors: string | null;
 }
 
-async function runCampaign(mutant: Mutant, environment: TryEnvironment): Promise<CampaignEnd> {
-  const script = join(import.meta.dirname, "campaign-run.ts");
-  const { seeds = SEEDS_MAX, budgetSeconds = BUDGET_SECONDS, fabric, storage } = mutant;
+interface CampaignOrder {
+  readonly script: string;
+  readonly range: readonly [number, number];
+  readonly budgetSeconds: number;
+  readonly environment: TryEnvironment;
+}
+
+async function runCampaign(
+  { fabric, storage }: Mutant,
+  { script, range, budgetSeconds, environment }: CampaignOrder,
+): Promise<CampaignEnd> {
   const aim = JSON.stringify({ fabric, storage });
-  const child = spawn(process.execPath, [script, String(seeds), String(budgetSeconds), aim], {
+  const args = [...range, budgetSeconds].map(String);
+  const child = spawn(process.execPath, [script, ...args, aim], {
     cwd: ROOT,
     env: environment.variables,
     stdio: ["ignore", "pipe", "pipe"],
