@@ -8,7 +8,13 @@ import type {
   SeedOutcome,
   Shrunk,
 } from "@quorate/node/testing";
-import { blindSpots, CANARY, shrinkFailure, simulate } from "@quorate/node/testing";
+import {
+  blindSpots,
+  CANARY,
+  removeOwnSimulationFolders,
+  shrinkFailure,
+  simulate,
+} from "@quorate/node/testing";
 import type { Arguments } from "./simulate/arguments.ts";
 import { HELP, parseArguments, UsageError } from "./simulate/arguments.ts";
 import { CampaignRun } from "./simulate/campaign-run.ts";
@@ -63,6 +69,7 @@ class Command {
     } finally {
       this.#progress.clear();
       await this.#pool.close();
+      removeOwnSimulationFolders();
     }
   }
 

@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { Campaign, CANARIES, simulate } from "@quorate/node/testing";
+import { setTimeout } from "node:timers/promises";
+import {
+  Campaign,
+  CANARIES,
+  makeSimulationFolder,
+  removeOwnSimulationFolders,
+  simulate,
+} from "@quorate/node/testing";
 import { parseArguments, UsageError } from "./arguments.ts";
 
 const SCRIPT = join(import.meta.dirname, "..", "simulate.ts");
@@ -109,6 +117,19 @@ test("simulate: Ctrl-C prints what was found so far and exits 130", async () => 
   const [code] = (await once(child, "exit")) as [number | null];
   assert.equal(code, 130);
   assert.match(await stdout, /interrupted\nFAILED/u);
+});
+
+test("simulate: Ctrl-C leaves no folder of a run that it ended", async () => {
+  const parent = dirname(makeSimulationFolder());
+  removeOwnSimulationFolders();
+  const child = start("--storage", "sqlite", "--seeds", "100000", "--workers", "1");
+  const folders = (): string[] =>
+    readdirSync(parent).filter((name) => name.startsWith(`quorate-simulation-${child.pid ?? 0}-`));
+  while (folders().length === 0 && child.exitCode === null) await setTimeout(20);
+  child.kill("SIGINT");
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.equal(code, 130);
+  assert.deepEqual(folders(), []);
 });
 
 for (const args of [

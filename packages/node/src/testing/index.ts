@@ -34,3 +34,4 @@ export type { DiskSpeed, SimStorageContext } from "./sim-storage.ts";
 export { SimStorage } from "./sim-storage.ts";
 export type { SimulationFailure, SimulationOptions, SimulationResult } from "./simulation.ts";
 export { simulate } from "./simulation.ts";
+export { makeSimulationFolder, removeOwnSimulationFolders } from "./simulation-folder.ts";

@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { Configuration, NodeId } from "@quorate/wire";
@@ -131,12 +130,6 @@ export class SqliteDirectory {
   get label(): string {
     return `the directory of ${this.#nodeId}`;
   }
-}
-
-/** A folder for the directories of one simulation: in memory, where the system has such a place. */
-export function makeSimulationFolder(): string {
-  const parent = fs.existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  return fs.mkdtempSync(join(parent, "quorate-simulation-"));
 }
 
 /**

@@ -7,7 +7,8 @@ import { Coverage, SeededRandom, SimDisk, SimProcess, SimScheduler } from "@quor
 import type { HardState, PersistBatch, SnapshotSwitch } from "../../src/raft/index.ts";
 import { StorageError } from "../../src/storage/index.ts";
 import { CALM_DISK } from "../../src/testing/sim-storage.ts";
-import { makeSimulationFolder, SqliteDirectory } from "../../src/testing/sqlite-directory.ts";
+import { makeSimulationFolder } from "../../src/testing/simulation-folder.ts";
+import { SqliteDirectory } from "../../src/testing/sqlite-directory.ts";
 import { SqliteSimStorage } from "../../src/testing/sqlite-sim-storage.ts";
 
 const RUNS = 25;
