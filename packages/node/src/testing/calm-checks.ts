@@ -140,7 +140,9 @@ export async function hiccup(
     leader?.resume();
     for (const afterUs of [0, 20, 50, 100, 200]) {
       cluster.scheduler.schedule(afterUs, () => {
-        leader?.read(Buffer.from("key-0"), () => undefined);
+        leader?.read(Buffer.from("key-0"), () => {
+          cluster.coverage.add("readsAfterHiccups");
+        });
       });
     }
     await cluster.runUntil(() => false, HICCUP_GAP_US);

@@ -8,9 +8,6 @@ import { simulate } from "./simulation.ts";
 /** Fewer seeds than this may miss a rare event by bad luck: no campaign is called vacuous then. */
 export const EFFECTIVE_SEEDS_MIN = 250;
 
-/** As many seeds show what only real databases can suffer. */
-const RARE_SEEDS_MIN = 1000;
-
 /** What a run tells, in plain data. */
 export type SeedOutcome = Omit<SimulationResult, "coverage"> & {
   readonly coverage: CoverageCounts;
@@ -63,9 +60,15 @@ export class Campaign {
   /** What never happened, although enough seeds ran: such a campaign proves little. */
   vacuousMarks(): CoverageMark[] {
     if (this.#seeds < EFFECTIVE_SEEDS_MIN) return [];
-    const isDue = (mark: CoverageMark): boolean =>
-      this.#seeds >= RARE_SEEDS_MIN || !RARE_MARKS.includes(mark);
-    return this.coverage.missing().filter(isDue);
+    return this.coverage.missing().filter((mark) => this.#isDue(mark));
+  }
+
+  /** Whether it had chances enough to happen. */
+  #isDue(mark: CoverageMark): boolean {
+    const chances = RARE_MARKS[mark];
+    if (chances === undefined) return true;
+    const { of, atLeast } = chances;
+    return (of === "seeds" ? this.#seeds : this.coverage.count(of)) >= atLeast;
   }
 }
 

@@ -6,6 +6,7 @@ import {
   FRAME_BODY_MAX_BYTES,
   FrameDecoder,
 } from "@quorate/wire";
+import type { Coverage } from "./coverage.ts";
 import { requireInvariant } from "./invariant-violation.ts";
 
 /** Of so many messages with entries one arrives a second time, with a byte changed. */
@@ -18,7 +19,12 @@ const BEHIND_HEADER = 31;
  * Now and then a message with entries comes once more, with one byte of them changed.
  */
 export class ChangedEntries {
+  readonly #coverage: Coverage;
   #count = 0;
+
+  constructor(coverage: Coverage) {
+    this.#coverage = coverage;
+  }
 
   arrived(frame: Uint8Array, message: RaftMessage): void {
     if (message.type !== "AppendEntries" || message.entries.length === 0) return;
@@ -32,6 +38,7 @@ export class ChangedEntries {
       "Wire Sanity",
       () => "a byte of the entries in a message changed on its way, and the message was taken",
     );
+    this.#coverage.add("changedEntriesRefused");
   }
 }
 

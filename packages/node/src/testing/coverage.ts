@@ -88,16 +88,60 @@ export const COVERAGE_MARKS = [
   "streamsFollowedOn",
   "conditionsMet",
   "conditionsUnmet",
+  "streamRuns",
+  "clientPauses",
+  "clientCuts",
+  "streamsResetAfterCut",
+  "clocksDrifting",
+  "changedEntriesRefused",
+  "secondProcessesRefused",
+  "secondBootstrapsRefused",
+  "snapshotsForged",
+  "forgedSnapshotsRefused",
+  "tidyingsFailed",
+  "readsAfterHiccups",
+  "formerMembersRefused",
+  "unreadableMembersRefused",
 ] as const;
 
-/** What few seeds can show. */
-export const RARE_MARKS: readonly CoverageMark[] = [
-  "sqliteRepairs",
-  "databasesRotten",
-  "snapshotsRotten",
-  "snapshotPiecesTorn",
-  "writesUnknownBySession",
-];
+/** How often something else has to happen before a mark must have been seen. */
+export interface Chances {
+  readonly of: CoverageMark | "seeds";
+  readonly atLeast: number;
+}
+
+/**
+ * What is asked for only after so many chances, each bar with room to spare above 9.2 divided by the
+ * share of chances that show it: below that, one sound campaign in 10,000 would miss it by bad luck.
+ */
+export const RARE_MARKS: Readonly<Partial<Record<CoverageMark, Chances>>> = {
+  configurationsRolledBack: { of: "seeds", atLeast: 500 },
+  sessionsExpired: { of: "seeds", atLeast: 500 },
+  snapshotsRotten: { of: "seeds", atLeast: 500 },
+  snapshotsForged: { of: "seeds", atLeast: 500 },
+  forgedSnapshotsRefused: { of: "snapshotsForged", atLeast: 20 },
+  writesRefusedByFullDisks: { of: "seeds", atLeast: 500 },
+  sqliteRuns: { of: "seeds", atLeast: 500 },
+  snapshotResumes: { of: "seeds", atLeast: 1000 },
+  snapshotPiecesTorn: { of: "seeds", atLeast: 1000 },
+  secondBootstrapsRefused: { of: "sqliteRuns", atLeast: 5 },
+  secondProcessesRefused: { of: "secondBootstrapsRefused", atLeast: 50 },
+  databasesRotten: { of: "sqliteRuns", atLeast: 60 },
+  sqliteRepairs: { of: "sqliteRuns", atLeast: 800 },
+  tidyingsFailed: { of: "sqliteRuns", atLeast: 1500 },
+  streamResets: { of: "streamRuns", atLeast: 30 },
+  oneByteReads: { of: "streamRuns", atLeast: 30 },
+  slowReaders: { of: "streamRuns", atLeast: 30 },
+  connectionsOverLimit: { of: "streamRuns", atLeast: 30 },
+  clientRetries: { of: "streamRuns", atLeast: 40 },
+  clientPauses: { of: "streamRuns", atLeast: 30 },
+  clientCuts: { of: "streamRuns", atLeast: 30 },
+  streamsResetAfterCut: { of: "streamRuns", atLeast: 30 },
+  eventsFollowed: { of: "streamRuns", atLeast: 30 },
+  streamsFollowedOn: { of: "streamRuns", atLeast: 30 },
+  sessionsExpiredInLibrary: { of: "streamRuns", atLeast: 30 },
+  writesUnknownBySession: { of: "streamRuns", atLeast: 100 },
+};
 
 export type CoverageMark = (typeof COVERAGE_MARKS)[number];
 

@@ -73,6 +73,7 @@ export class SimCluster implements SimWorld {
     this.#clockRandom = random.fork("clocks");
     this.#folder = plan.usesSqlite ? makeSimulationFolder() : null;
     if (plan.usesSqlite) this.coverage.add("sqliteRuns");
+    if (plan.streams !== null) this.coverage.add("streamRuns");
     this.#powerRandom = random.fork("power");
     for (const id of plan.configuration.voters) this.#add(id, plan.configuration);
     if (this.nodes.length % 2 === 0) this.coverage.add("evenSizedClusters");
@@ -124,7 +125,7 @@ export class SimCluster implements SimWorld {
       });
       return;
     }
-    this.coverage.add("restarts");
+    if (!this.#isCalm) this.coverage.add("restarts");
     const [{ retired }] = this.checker.configurationsInPlay();
     if (retired.includes(node.id)) this.coverage.add("removedServersReturned");
     node.start();
@@ -132,14 +133,26 @@ export class SimCluster implements SimWorld {
 
   /** Power cut of one machine: of what it has not synced, any prefix may survive. */
   crash(node: SimNode): void {
-    if (!node.isRunning) return;
+    // Whom healing takes down has no fault.
+    const isFault = node.isRunning && !this.#isCalm;
+    const lostBatches = this.#end(node);
+    if (!isFault) return;
+    this.coverage.add("crashes");
+    if (lostBatches > 0) this.coverage.add("crashesThatLostWrites");
+  }
+
+  /** Whatever the reason is. Says how many unsynced batches are gone. */
+  #end(node: SimNode): number {
+    if (!node.isRunning) return 0;
     const survivors = this.#crashRandom.below(node.disk.unsyncedBatches + 1);
     const isTorn = this.#plan.faults.has("tornWrite");
     if (isTorn && survivors < node.disk.unsyncedBatches) this.coverage.add("tornWrites");
     const hasPower = this.#powerRandom.chance(0.5);
-    node.crash(survivors, hasPower, (unsyncedBytes) => (isTorn ? this.#tear(unsyncedBytes) : null));
+    const lostBatches = node.crash(survivors, hasPower, (unsyncedBytes) =>
+      isTorn ? this.#tear(unsyncedBytes) : null,
+    );
     if (this.#plan.faults.has("damage") && this.#crashRandom.chance(0.3)) this.#damage(node);
-    if (!this.#plan.faults.has("peerDown") || this.streams !== null) return;
+    if (!this.#plan.faults.has("peerDown") || this.streams !== null) return lostBatches;
     for (const other of this.nodes) {
       if (other === node || this.#crashRandom.chance(0.2)) continue;
       this.scheduler.schedule(this.#crashRandom.below(PEER_DOWN_NOTICE_MAX_US), () => {
@@ -147,12 +160,13 @@ export class SimCluster implements SimWorld {
         other.peerDown(node.id, !node.isRunning);
       });
     }
+    return lostBatches;
   }
 
   /** The directory of a server is removed, if the others can go on without it. */
   wipe(node: SimNode): void {
     if (!this.#canSpare(node)) return;
-    this.crash(node);
+    this.#end(node);
     this.coverage.add("wipes");
     node.wipe();
   }
@@ -246,7 +260,7 @@ export class SimCluster implements SimWorld {
       directory:
         this.#folder === null ? null : new SqliteDirectory(this.#folder, nodeId, configuration),
       onStorageFailed: (failed) => {
-        this.crash(failed);
+        this.#end(failed);
         this.scheduler.schedule(this.#crashRandom.exponential(RESTART_MEAN_US), () => {
           this.start(failed);
         });
@@ -261,6 +275,7 @@ export class SimCluster implements SimWorld {
   #drawClockRate(): number {
     const { faults, raft } = this.#plan;
     if (!faults.has("clockDrift")) return 1;
+    this.coverage.add("clocksDrifting");
     if (raft.leaseReads) return 1 + this.#clockRandom.between(-47, 47) / 1000;
     // From half as fast to twice as fast.
     return 2 ** (this.#clockRandom.between(-1000, 1000) / 1000);
@@ -287,7 +302,7 @@ export class SimCluster implements SimWorld {
       const isRotten = isForged
         ? node.forgeSnapshot()
         : node.rotSnapshot((sizeBytes) => this.#crashRandom.below(sizeBytes));
-      if (isRotten) this.coverage.add("snapshotsRotten");
+      if (isRotten) this.coverage.add(isForged ? "snapshotsForged" : "snapshotsRotten");
       return;
     }
     if (this.#folder !== null) {

@@ -96,8 +96,7 @@ export class SimLibraryClient {
 
   /** Its process stands still, until what is returned is called. */
   pause(): () => void {
-    const { coverage, trace } = this.#cluster;
-    coverage.add("pauses");
+    const { trace } = this.#cluster;
     trace.record("pause", this.name, 0);
     this.process.pause();
     return () => {

@@ -72,6 +72,10 @@ export class SimNetwork {
     this.faults = faults;
   }
 
+  get coverage(): Coverage {
+    return this.#coverage;
+  }
+
   /** What reaches `node` goes to `receive` from now on; null: nobody listens there. */
   attach(node: NodeId, receive: Receive | null): void {
     if (receive === null) this.#receivers.delete(node);

@@ -173,20 +173,25 @@ export class SimNode {
   /**
    * Kills the process and the machine's cache; `survivors` unsynced batches had been written, and
    * only with power do its connections end at once; `tear` says what became of the pieces of a snapshot.
+   * Says how many batches its disk has lost.
    */
-  crash(survivors: number, hasPower: boolean, tear?: (unsyncedBytes: number) => Tear | null): void {
-    if (this.#life === null) return;
+  crash(
+    survivors: number,
+    hasPower: boolean,
+    tear?: (unsyncedBytes: number) => Tear | null,
+  ): number {
+    if (this.#life === null) return 0;
     const lost = this.disk.unsyncedBatches - survivors;
     this.#world.trace.record("crash", this.id, lost, `loses ${lost} unsynced batches`);
-    this.#world.coverage.add("crashes");
     this.#life.process.kill();
     this.#life.storage.cut(survivors);
     this.#world.network.attach(this.id, null);
     this.#world.streams?.down(this.id, hasPower);
     this.#world.checker.nodeCrashed(this.id);
     this.#life = null;
-    if (this.disk.crash(survivors) > 0) this.#world.coverage.add("crashesThatLostWrites");
+    const lostBatches = this.disk.crash(survivors);
     this.#snapshotFiles.crash(tear);
+    return lostBatches;
   }
 
   /** `stopsClock`: the whole machine stands still. */
@@ -347,9 +352,12 @@ export class SimNode {
     const { lastIncludedIndex, lastIncludedTerm } = this.disk.snapshot;
     if (lastIncludedIndex === 0) return true;
     const forged = this.#snapshotFiles.forgedAt(lastIncludedIndex, lastIncludedTerm);
-    return forged === null
-      ? this.#snapshotFiles.isSoundAt(lastIncludedIndex, lastIncludedTerm)
-      : canRestore(forged);
+    if (forged === null) {
+      return this.#snapshotFiles.isSoundAt(lastIncludedIndex, lastIncludedTerm);
+    }
+    const isSound = canRestore(forged);
+    if (!isSound) this.#world.coverage.add("forgedSnapshotsRefused");
+    return isSound;
   }
 
   #restored(index: number, machine: KvStateMachine): void {

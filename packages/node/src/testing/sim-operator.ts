@@ -1,6 +1,7 @@
 import type { Configuration, MemberAddress, NodeId } from "@quorate/wire";
 import type { ConfigurationTarget } from "../raft/index.ts";
 import { allMembers } from "../raft/index.ts";
+import type { CoverageMark } from "./coverage.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { SimCluster } from "./sim-cluster.ts";
 import type { SimNode } from "./sim-node.ts";
@@ -14,6 +15,8 @@ const SERVERS_MAX = 11;
 interface Idea {
   readonly target: ConfigurationTarget | null;
   readonly judge?: (outcome: ChangeOutcome) => void;
+  /** Counted if it is refused as invalid. */
+  readonly mark?: CoverageMark;
 }
 
 /**
@@ -55,7 +58,7 @@ export class SimOperator {
       replaceLost(this.#cluster);
       return;
     }
-    const { target, judge } = this.#drawIdea(leader, view.configuration);
+    const { target, judge, mark } = this.#drawIdea(leader, view.configuration);
     if (target === null) return;
     const asked = this.#random.chance(0.9) ? leader : this.#random.pick(this.#cluster.nodes);
     const expectedIndex = this.#random.pick([
@@ -68,7 +71,10 @@ export class SimOperator {
     asked.changeMembers(target, { expectedIndex, force }, (outcome) => {
       this.#cluster.trace.record("changed", asked.id, outcome.kind);
       judge?.(outcome);
-      if (outcome.kind === "refused") this.#cluster.coverage.add("changesRefused");
+      if (outcome.kind !== "refused") return;
+      const { coverage } = this.#cluster;
+      coverage.add("changesRefused");
+      if (mark !== undefined && outcome.code === "invalid") coverage.add(mark);
     });
   }
 
@@ -211,7 +217,7 @@ function usedAgain(current: ConfigurationTarget, former: MemberAddress | null): 
       () => `${former.id} is used again, which is refused because ${outcome.reason}`,
     );
   };
-  return { target: withLearner(current, former, true), judge };
+  return { target: withLearner(current, former, true), judge, mark: "formerMembersRefused" };
 }
 
 /** Refused: members that nobody could read in the log. */
@@ -226,7 +232,7 @@ function unreadable(current: ConfigurationTarget, isAddress: boolean): Idea {
       () => `members that cannot be read, ${JSON.stringify(member)}, are ${outcome.kind}`,
     );
   };
-  return { target: withLearner(current, member, true), judge };
+  return { target: withLearner(current, member, true), judge, mark: "unreadableMembersRefused" };
 }
 
 /** Under another address. */

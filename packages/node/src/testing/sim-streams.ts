@@ -358,6 +358,7 @@ export class SimStreams implements SocketNetwork {
   #goOn(socket: SimSocket, pipe: Pipe): void {
     if (pipe.isDead) return;
     if (this.#random.chance(this.faults.resetAfterCutChance)) {
+      this.#coverage.add("streamsResetAfterCut");
       this.#break(socket);
       return;
     }

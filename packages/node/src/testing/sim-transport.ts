@@ -22,7 +22,7 @@ export class SimTransport implements Transport {
   start(handlers: TransportHandlers): void {
     this.#handlers = handlers;
     const decoder = new FrameDecoder(FRAME_BODY_MAX_BYTES);
-    const changedEntries = new ChangedEntries();
+    const changedEntries = new ChangedEntries(this.#network.coverage);
     this.#network.attach(this.#nodeId, (from, frame) => {
       this.#process.deliver(() => {
         decoder.push(frame, (body) => {

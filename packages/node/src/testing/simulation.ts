@@ -1,4 +1,4 @@
-import type { Coverage } from "./coverage.ts";
+import { Coverage } from "./coverage.ts";
 import { FaultInjector } from "./fault-injector.ts";
 import type { Invariant } from "./invariant-violation.ts";
 import { InvariantViolation, requireInvariant } from "./invariant-violation.ts";
@@ -97,13 +97,16 @@ export async function simulate(
     }),
   );
   const traceHash = cluster.trace.digest();
+  const coverage = new Coverage();
+  coverage.merge(cluster.coverage);
+  // Whatever this does to the nodes is none of what happened.
   cluster.dispose();
   return {
     seed,
     traceHash,
     eventCount: cluster.trace.count,
     simulatedMs: cluster.scheduler.nowUs / 1000,
-    coverage: cluster.coverage,
+    coverage,
     failure,
   };
 }

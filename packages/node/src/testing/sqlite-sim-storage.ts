@@ -105,6 +105,7 @@ export class SqliteSimStorage implements CrashableStorage {
       (path) => new FailingWal(path, () => this.#failsThisSync()),
     );
     requireNoSecondBootstrap(directory);
+    context.coverage.add("secondBootstrapsRefused");
     this.#loop.open();
     onReport = (report) => {
       this.#onReport(report);
@@ -112,7 +113,10 @@ export class SqliteSimStorage implements CrashableStorage {
     const { contents, recovered } = opening.result();
     this.#requireSame(contents, recovered);
     directory.opened();
-    if (context.random.chance(SECOND_PROCESS_CHANCE)) requireNoSecondProcess(directory);
+    if (context.random.chance(SECOND_PROCESS_CHANCE)) {
+      requireNoSecondProcess(directory);
+      context.coverage.add("secondProcessesRefused");
+    }
     this.recovered = recovered;
     this.#order = new BatchOrder(recovered);
   }
@@ -319,6 +323,7 @@ export class SqliteSimStorage implements CrashableStorage {
         return;
       case "failed":
         coverage.add("syncsFailed");
+        if (this.#failsTidying) coverage.add("tidyingsFailed");
         this.#hasFailed = true;
         this.#takeBack(this.#failsTidying ? this.#waiting : this.#waiting.slice(1));
         process.deliver(() => {

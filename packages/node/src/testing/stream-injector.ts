@@ -102,6 +102,7 @@ export class StreamInjector {
 
   #pause(client: SimLibraryClient): void {
     if (client.process.isPaused) return;
+    this.#cluster.coverage.add("clientPauses");
     this.#later(PAUSE_MEAN_US, client.pause());
   }
 
@@ -123,9 +124,10 @@ export class StreamInjector {
 
   /** A client does not reach some of the nodes, or is not reached by them, or both. */
   #cut(client: SimLibraryClient): void {
-    const { nodes } = this.#cluster;
+    const { nodes, coverage } = this.#cluster;
     const some = this.#random.shuffle(nodes).slice(0, this.#random.between(1, nodes.length));
     const loses = this.#random.pick(["requests", "answers", "both"] as const);
+    coverage.add("clientCuts");
     this.#later(CUT_MEAN_US, client.cut(this.#streams, some, loses));
   }
 }
