@@ -234,6 +234,7 @@ export class SimCluster implements SimWorld {
       config: { ...plan.raft, nodeId },
       configuration,
       snapshots: plan.snapshots,
+      sessionTtlMs: plan.sessionTtlMs,
       tickIntervalMs: plan.tickIntervalMs,
       clockRate: this.#drawClockRate(),
       random: this.#random.fork(`node ${nodeId}`),
@@ -304,7 +305,8 @@ export class SimCluster implements SimWorld {
     const chance = this.#isCalm ? 0 : this.#plan.crashDuringSyncChance;
     if (!this.#crashRandom.chance(chance)) return;
     this.scheduler.schedule(this.#crashRandom.below(durationUs), () => {
-      this.crash(node);
+      // Who was healed meanwhile is needed.
+      if (!this.#isCalm) this.crash(node);
     });
     this.scheduler.schedule(durationUs + this.#crashRandom.exponential(100_000), () => {
       this.start(node);

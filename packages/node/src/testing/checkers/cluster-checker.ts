@@ -190,7 +190,8 @@ export class ClusterChecker {
     life.handsOverIn = term;
     // What damage took a moment ago nobody can know yet.
     const hadAll = disk.chainHashAt(view.lastLogIndex) !== null;
-    checkTarget(node, view, to, hadAll ? view.lastLogIndex : disk.lastIndex);
+    const lastIndex = hadAll ? view.lastLogIndex : disk.lastIndex;
+    checkTarget(node, view, { to, lastIndex }, (index) => life.core.entryAt(index));
   }
 
   becameDurable(node: NodeId, before: HardState, disk: SimDisk): void {
@@ -279,12 +280,7 @@ export class ClusterChecker {
       this.#coverage.add("configurationsRolledBack");
     }
     if (view.role !== before.role && view.votesGranted !== null) {
-      requireInvariant(!view.isStalled, "No Disruption", () => `${node} campaigns, its disk hangs`);
-      checkCampaign(
-        node,
-        view.configuration,
-        this.#configurationAt(view.commitIndex).configuration,
-      );
+      this.#checkCampaign(node, before, view);
     }
     const beforeFirst = view.firstLogIndex - 1;
     const latest = configurations.lastAfter(beforeFirst);
@@ -307,6 +303,17 @@ export class ClusterChecker {
         commitTerm: mirror.entryAt(view.commitIndex)?.term ?? 0,
       });
     }
+  }
+
+  #checkCampaign(node: NodeId, before: RaftView, view: RaftView): void {
+    // Of several ticks at once the first may begin the campaign, and a later one the stall.
+    requireInvariant(
+      !before.isStalled || !view.isStalled,
+      "No Disruption",
+      () => `${node} campaigns, its disk hangs`,
+    );
+    const committed = this.#configurationAt(view.commitIndex).configuration;
+    checkCampaign(node, view.configuration, committed);
   }
 
   #checkPromoted(

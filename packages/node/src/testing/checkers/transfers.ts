@@ -6,11 +6,18 @@ import { requireInvariant } from "../invariant-violation.ts";
  * Who is asked to take over has the whole log of its leader on its disk (Diss. §3.10), or the
  * cluster would lose a leader for one that cannot be elected. `lastIndex`: of the target's disk.
  */
-export function checkTarget(leader: NodeId, view: RaftView, to: NodeId, lastIndex: LogIndex): void {
+export function checkTarget(
+  leader: NodeId,
+  view: RaftView,
+  { to, lastIndex }: { readonly to: NodeId; readonly lastIndex: LogIndex },
+  entryAt: (index: LogIndex) => LogEntry | null,
+): void {
   // A leader that was removed asks the best that there is.
   if (view.transferTarget !== to) return;
+  // The end of a joint change may have been added since the target was asked, in the same step.
+  const isSettled = entryAt(view.lastLogIndex)?.kind === "configuration";
   requireInvariant(
-    lastIndex >= view.lastLogIndex,
+    lastIndex >= view.lastLogIndex - (isSettled ? 1 : 0),
     "Leadership Transfer",
     () =>
       `${leader} asks ${to} to take over, which has ${lastIndex} of ${view.lastLogIndex} entries`,

@@ -1,4 +1,5 @@
 import { test } from "node:test";
+import type { LogEntry } from "@quorate/wire";
 import {
   checkNoLease,
   checkNoProposals,
@@ -9,10 +10,20 @@ import { assertViolates } from "./violates.ts";
 
 test("transfers: a target that lacks entries on its disk is caught (Diss. §3.10)", () => {
   const view = viewOf({ transferTarget: "n2", lastLogIndex: 5 });
-  checkTarget("n1", view, "n2", 5);
-  checkTarget("n1", viewOf({ lastLogIndex: 5 }), "n2", 1);
+  const entryAt = (index: number): LogEntry => entryOf(index, 1);
+  checkTarget("n1", view, { to: "n2", lastIndex: 5 }, entryAt);
+  checkTarget("n1", viewOf({ lastLogIndex: 5 }), { to: "n2", lastIndex: 1 }, entryAt);
   assertViolates("Leadership Transfer", () => {
-    checkTarget("n1", view, "n2", 4);
+    checkTarget("n1", view, { to: "n2", lastIndex: 4 }, entryAt);
+  });
+});
+
+test("transfers: a joint change may end in the step in which the target is asked (Raft §6)", () => {
+  const view = viewOf({ transferTarget: "n2", lastLogIndex: 5 });
+  const entryAt = (index: number): LogEntry => ({ ...entryOf(index, 1), kind: "configuration" });
+  checkTarget("n1", view, { to: "n2", lastIndex: 4 }, entryAt);
+  assertViolates("Leadership Transfer", () => {
+    checkTarget("n1", view, { to: "n2", lastIndex: 3 }, entryAt);
   });
 });
 

@@ -62,7 +62,10 @@ export class ExpectedAnswers {
     const isAnswer =
       type === "RequestVoteReply" || type === "PreVoteReply" || type === "AppendEntriesReply";
     if (!isAnswer) return;
-    const at = this.#expected.findIndex((answer) => answer.to === to && isAs(answer, message));
+    const fits = (answer: ExpectedAnswer): boolean => answer.to === to && isAs(answer, message);
+    // One that is owed has the same words as one that was only allowed: it is what is given.
+    const owed = this.#expected.findIndex((answer) => answer.isOwed && fits(answer));
+    const at = owed >= 0 ? owed : this.#expected.findIndex(fits);
     requireRule(
       at >= 0,
       () =>

@@ -37,9 +37,12 @@ export class RetirementRules {
 
   outputTaken({ messages }: Output): void {
     if (this.#successors.length === 0) return;
-    const asked = messages.find(({ message }) => message.type === "TimeoutNow");
+    // An operator's transfer, to whomever, may have been under way.
+    const isAsked = messages.some(
+      ({ to, message }) => message.type === "TimeoutNow" && this.#successors.includes(to),
+    );
     requireRule(
-      asked !== undefined && this.#successors.includes(asked.to),
+      isAsked,
       () => `${this.#node} is removed and leaves ${this.#successors.join(", ")} without a leader`,
     );
     this.#successors = [];

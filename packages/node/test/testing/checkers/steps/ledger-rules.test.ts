@@ -31,6 +31,18 @@ const SNAPSHOT: InstallSnapshot = {
   done: true,
 };
 
+test("answers: of two of the same words the one that is owed is given (Figure 2)", () => {
+  const answers = new ExpectedAnswers("n1");
+  answers.expect({ ...VOTE, to: "n2", isOwed: false });
+  answers.expect({ ...VOTE, to: "n2", isOwed: true });
+  answers.outputTaken(
+    outputOf({
+      ...WRITES,
+      messagesAfterPersist: [{ to: "n2", message: VOTE, afterSequence: 1 }],
+    }),
+  );
+});
+
 test("answers: one that is not owed, not this one, or left out is caught (Figure 2)", () => {
   const answers = new ExpectedAnswers("n1");
   answers.expect({ ...VOTE, to: "n2", isOwed: true });
@@ -112,6 +124,10 @@ test("retirement: a removed leader that asks nobody to take over is caught (Diss
   retirement.outputTaken(outputOf({}));
   retirement.stepped(stepOf(leads, goes));
   retirement.outputTaken(outputOf({ messages: [{ to: "n2", message }] }));
+  retirement.stepped(stepOf(leads, goes));
+  // Before it in the same batch, an operator's transfer to one that fell silent.
+  const both = ["n3", "n2"].map((to) => ({ to, message }));
+  retirement.outputTaken(outputOf({ messages: both }));
   for (const messages of [[], [{ to: "n3", message }]]) {
     retirement.stepped(stepOf(leads, goes));
     assertViolates("Rules Of A Step", () => {
