@@ -24,11 +24,11 @@ function start(directory: string, network: ChaosNetwork): Promise<ChaosCluster> 
   });
 }
 
-/** Removed after the test, when what `ending` gives has ended. */
-function makeFolder(t: TestContext, ending: () => Promise<void> | undefined): string {
+/** Removed after the test, when its clusters have ended. */
+function makeFolder(t: TestContext, clusters: readonly ChaosCluster[]): string {
   const folder = mkdtempSync(join(tmpdir(), "quorate-chaos-cluster-"));
   t.after(async () => {
-    await ending();
+    for (const cluster of clusters) await cluster.end();
     rmSync(folder, { recursive: true, force: true });
   });
   return folder;
@@ -38,7 +38,7 @@ test(
   "chaos cluster: a start that fails ends the nodes that it had started",
   { skip: process.platform === "linux" ? false : "looks into /proc" },
   async (t) => {
-    const folder = makeFolder(t, () => undefined);
+    const folder = makeFolder(t, []);
     const network: ChaosNetwork = new LoopbackNetwork("a test");
     const plug = network.plug.bind(network);
     network.plug = async (id) => {
@@ -53,12 +53,9 @@ test(
 
 test("chaos on loopback: of two faults at a time each is told again to a node that was restarted", async (t) => {
   const network = new LoopbackNetwork("a test");
-  let started: ChaosCluster | undefined;
-  const cluster = await start(
-    makeFolder(t, () => started?.end()),
-    network,
-  );
-  started = cluster;
+  const clusters: ChaosCluster[] = [];
+  const cluster = await start(makeFolder(t, clusters), network);
+  clusters.push(cluster);
   const first = await network.impair([{ from: "n1", to: "n2" }], { kind: "delay", ms: 10 });
   const second = await network.impair([{ from: "n1", to: "n3" }], { kind: "delay", ms: 20 });
   const n3 = cluster.node("n3");
