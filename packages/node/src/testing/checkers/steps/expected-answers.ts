@@ -2,7 +2,7 @@ import type { LogIndex, NodeId, RaftMessage, Term } from "@quorate/wire";
 import type { Output } from "../../../raft/index.ts";
 import { requireRule } from "./step.ts";
 
-/** What Figure 2 prescribes of an answer. */
+/** What Figures 2 and 13 prescribe of an answer. */
 export type ExpectedAnswer = {
   readonly to: NodeId;
   readonly term: Term;
@@ -26,7 +26,21 @@ export type ExpectedAnswer = {
       /** A hint may not point behind this. */
       readonly conflictIndexMax: LogIndex;
     }
+  | {
+      readonly type: "InstallSnapshotReply";
+      readonly lastIncludedIndex: LogIndex;
+      readonly snapshotId: string;
+      readonly nextOffset: number;
+      readonly installed: boolean;
+    }
 );
+
+const ANSWERS: ReadonlySet<RaftMessage["type"]> = new Set<ExpectedAnswer["type"]>([
+  "RequestVoteReply",
+  "PreVoteReply",
+  "AppendEntriesReply",
+  "InstallSnapshotReply",
+]);
 
 /**
  * Answers that one life of a server has to give: each that leaves is one of them, and none that is
@@ -58,10 +72,7 @@ export class ExpectedAnswers {
   }
 
   #sent(to: NodeId, message: RaftMessage): void {
-    const { type } = message;
-    const isAnswer =
-      type === "RequestVoteReply" || type === "PreVoteReply" || type === "AppendEntriesReply";
-    if (!isAnswer) return;
+    if (!ANSWERS.has(message.type)) return;
     const fits = (answer: ExpectedAnswer): boolean => answer.to === to && isAs(answer, message);
     // One that is owed has the same words as one that was only allowed: it is what is given.
     const owed = this.#expected.findIndex((answer) => answer.isOwed && fits(answer));
@@ -84,6 +95,15 @@ function isAs(answer: ExpectedAnswer, message: RaftMessage): boolean {
   if (answer.type === "PreVoteReply") {
     if (message.type !== answer.type || message.preVoteTerm !== answer.preVoteTerm) return false;
     return answer.voteGranted === null || message.voteGranted === answer.voteGranted;
+  }
+  if (answer.type === "InstallSnapshotReply") {
+    return (
+      message.type === answer.type &&
+      message.lastIncludedIndex === answer.lastIncludedIndex &&
+      message.snapshotId === answer.snapshotId &&
+      message.nextOffset === answer.nextOffset &&
+      message.installed === answer.installed
+    );
   }
   return (
     message.type === answer.type &&
