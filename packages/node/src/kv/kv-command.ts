@@ -46,7 +46,8 @@ export type DecodedCommand =
 
 /** Idle for longer than this a session ends, where its client asks for nothing else. */
 export const SESSION_TTL_DEFAULT_MS: number = 10 * 60 * 1000;
-const SESSION_TTL_MIN_MS = 1000;
+/** Less than this nobody may ask for. */
+export const SESSION_TTL_MIN_MS = 1000;
 const SESSION_TTL_MAX_MS: number = 24 * 60 * 60 * 1000;
 
 /** Whether a key may have this many bytes: 1 to {@link KEY_MAX_BYTES}. */

@@ -153,6 +153,8 @@ export class DriverSnapshots {
 
   tick(): void {
     this.#sender.tick();
+    // One may have become due while the one before was written, or sent, and no write may follow.
+    this.startIfDue();
   }
 
   /** Begins nothing more. What was received so far stays for the next start. */

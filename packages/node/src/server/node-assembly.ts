@@ -80,6 +80,8 @@ export interface NodeAssemblyOptions {
   readonly snapshotSendBytesPerSecond: number;
   /** Default: the driver's. */
   readonly snapshotPieceMaxBytes?: number;
+  /** How long clients' sessions last in which nothing happens. Default: ten minutes. */
+  readonly sessionTtlMs?: number;
   readonly port: PortLimits;
   readonly links: PeerLinkLimits;
   /** Lines to peers can be made to fail, so that failures can be tried out. */
@@ -274,6 +276,7 @@ export class NodeAssembly {
       membership: this.#membership,
       telemetry: this.telemetry,
       clock: this.#options.clock,
+      sessionTtlMs: this.#options.sessionTtlMs,
       status: () => this.status(),
       addressOf: (id) => this.#addressOf(id),
       ageMs: () => this.#freshness.ageMs(this.driver.view(), this.driver.lastApplied),

@@ -36,6 +36,8 @@ export interface RouterOptions {
   readonly membership: Pick<Membership, "change">;
   readonly telemetry: Pick<Telemetry, "noteCommit" | "noteRead" | "noteFailure">;
   readonly clock: Clock;
+  /** How long clients' sessions last in which nothing happens. */
+  readonly sessionTtlMs?: number | undefined;
   readonly status: () => NodeStatus;
   /** `host:port` of a member, or null. */
   readonly addressOf: (id: NodeId) => string | null;

@@ -36,6 +36,8 @@ export interface WriteRequestsOptions {
   readonly driver: Pick<RaftDriver<KvResult>, "propose" | "view">;
   readonly store: Pick<KvStateMachine, "clusterTimeMs">;
   readonly clock: Clock;
+  /** How long a session lasts in which nothing happens. Default: {@link SESSION_TTL_DEFAULT_MS}. */
+  readonly sessionTtlMs?: number | undefined;
   /** A write was applied, so many ms after it was proposed. */
   readonly noteCommit: (durationMs: number) => void;
 }
@@ -66,7 +68,10 @@ export class WriteRequests {
     const { driver, clock, noteCommit } = this.#options;
     const proposedMs = clock.nowMs();
     const clusterTimeMs = this.#clusterClock.stamp(driver.view().currentTerm);
-    const data = encodeCommand(commandOf(request), { clusterTimeMs, session: sessionOf(request) });
+    const data = encodeCommand(this.#commandOf(request), {
+      clusterTimeMs,
+      session: sessionOf(request),
+    });
     driver.propose(data, (outcome) => {
       if (outcome.kind === "applied") {
         noteCommit(clock.nowMs() - proposedMs);
@@ -76,6 +81,27 @@ export class WriteRequests {
         done({ code, leaderId, outcome: kind });
       }
     });
+  }
+
+  #commandOf(request: WriteRequest): KvCommand {
+    switch (request.type) {
+      case "Put": {
+        const { key, value, ifRevision } = request;
+        return { kind: "put", key, value, ifRevision };
+      }
+      case "Delete": {
+        const { key, ifRevision } = request;
+        return { kind: "delete", key, ifRevision };
+      }
+      case "OpenSession": {
+        const { sessionTtlMs = SESSION_TTL_DEFAULT_MS } = this.#options;
+        return { kind: "openSession", ttlMs: sessionTtlMs };
+      }
+      case "KeepSession":
+        return { kind: "keepSession", sessionId: request.sessionId };
+      case "CloseSession":
+        return { kind: "closeSession", sessionId: request.sessionId };
+    }
   }
 }
 
@@ -90,25 +116,6 @@ function refuseForm(request: WriteRequest): Refusal | null {
   if (!isKeySize(key.length)) return keySizeRefusal(key);
   if (session === null || isSessionOperation(session)) return null;
   return { code: "invalid", message: "serials of a session begin at 1, its own not acknowledged" };
-}
-
-function commandOf(request: WriteRequest): KvCommand {
-  switch (request.type) {
-    case "Put": {
-      const { key, value, ifRevision } = request;
-      return { kind: "put", key, value, ifRevision };
-    }
-    case "Delete": {
-      const { key, ifRevision } = request;
-      return { kind: "delete", key, ifRevision };
-    }
-    case "OpenSession":
-      return { kind: "openSession", ttlMs: SESSION_TTL_DEFAULT_MS };
-    case "KeepSession":
-      return { kind: "keepSession", sessionId: request.sessionId };
-    case "CloseSession":
-      return { kind: "closeSession", sessionId: request.sessionId };
-  }
 }
 
 function sessionOf(request: WriteRequest): SessionOperation | null {

@@ -82,6 +82,10 @@ export const COVERAGE_MARKS = [
   "strangersRefused",
   "clientRetries",
   "sessionsByClientLibrary",
+  "sessionsExpiredInLibrary",
+  "writesUnknownBySession",
+  "eventsFollowed",
+  "streamsFollowedOn",
   "conditionsMet",
   "conditionsUnmet",
 ] as const;
@@ -92,6 +96,7 @@ export const RARE_MARKS: readonly CoverageMark[] = [
   "databasesRotten",
   "snapshotsRotten",
   "snapshotPiecesTorn",
+  "writesUnknownBySession",
 ];
 
 export type CoverageMark = (typeof COVERAGE_MARKS)[number];

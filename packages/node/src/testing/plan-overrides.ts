@@ -1,9 +1,10 @@
 import { configurationOf } from "@quorate/wire";
+import { SESSION_TTL_DEFAULT_MS } from "../kv/kv-command.ts";
 import type { Fabric, Fault, SimulationPlan, StorageKind } from "./simulation-plan.ts";
 import { FAULTS, nodeNames } from "./simulation-plan.ts";
 
 /** What a cluster does by itself, and can do without. */
-const HABITS = ["changes", "snapshots", "leases"] as const;
+const HABITS = ["changes", "snapshots", "leases", "expiry"] as const;
 
 /** What a run can go without: a kind of fault, or one of the cluster's habits. */
 export type Dispensable = Fault | (typeof HABITS)[number];
@@ -67,6 +68,7 @@ export function overridePlan(plan: SimulationPlan, overrides: PlanOverrides): Si
     raft: { ...plan.raft, leaseReads: plan.raft.leaseReads && has("leases") },
     snapshots: { ...plan.snapshots, logBytes },
     changeGapMeanUs: has("changes") ? plan.changeGapMeanUs : null,
+    sessionTtlMs: has("expiry") ? plan.sessionTtlMs : SESSION_TTL_DEFAULT_MS,
     clientCount: sizes.clients ?? plan.clientCount,
     sessionCount: sizes.sessions ?? plan.sessionCount,
     keyCount: sizes.keys ?? plan.keyCount,
@@ -81,6 +83,9 @@ export function dispensablesOf(plan: SimulationPlan): Dispensable[] {
   const habits = HABITS.filter((habit) => {
     if (habit === "changes") return plan.changeGapMeanUs !== null;
     if (habit === "leases") return plan.raft.leaseReads;
+    if (habit === "expiry") {
+      return plan.streams !== null && plan.sessionTtlMs < SESSION_TTL_DEFAULT_MS;
+    }
     return plan.snapshots.logBytes < Number.MAX_SAFE_INTEGER;
   });
   return [...FAULTS.filter((fault) => plan.faults.has(fault)), ...habits];

@@ -234,6 +234,7 @@ export class SimCluster implements SimWorld {
       config: { ...plan.raft, nodeId },
       configuration,
       snapshots: plan.snapshots,
+      sessionTtlMs: plan.sessionTtlMs,
       tickIntervalMs: plan.tickIntervalMs,
       clockRate: this.#drawClockRate(),
       random: this.#random.fork(`node ${nodeId}`),

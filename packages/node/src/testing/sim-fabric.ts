@@ -30,6 +30,8 @@ export interface NodeIngredients {
   readonly config: RaftConfig;
   readonly tickIntervalMs: number;
   readonly snapshots: SnapshotHabits;
+  /** Of sessions that the node opens for clients by itself. */
+  readonly sessionTtlMs: number;
   readonly process: SimProcess;
   readonly clock: Clock;
   readonly random: SeededRandom;
@@ -108,6 +110,7 @@ export function streamFabric(
     snapshotLogBytes: snapshots.logBytes,
     snapshotPieceMaxBytes: snapshots.pieceMaxBytes,
     snapshotSendBytesPerSecond: snapshots.sendBytesPerSecond,
+    sessionTtlMs: ingredients.sessionTtlMs,
     port: { ...PORT_LIMITS, connectionsMax: SIM_CONNECTIONS_MAX },
     links: PEER_LINK_DEFAULTS,
     allowFaults: false,

@@ -7,6 +7,7 @@ import { requireInvariant } from "./invariant-violation.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { SimCluster } from "./sim-cluster.ts";
 import { simAddress } from "./sim-fabric.ts";
+import type { SimNode } from "./sim-node.ts";
 import { SimProcess } from "./sim-process.ts";
 import { SimStack } from "./sim-stack.ts";
 import type { SimStreams } from "./sim-streams.ts";
@@ -30,7 +31,8 @@ export class SimLibraryClient {
   readonly #plan: SimulationPlan;
   readonly #random: SeededRandom;
   readonly #client: ReturnType<CreateClient>;
-  readonly #hasSessions: boolean;
+  readonly hasSessions: boolean;
+  readonly #timeoutMs: number;
   #isActive = true;
   #operations = 0;
   /** A key that nobody else writes, and whether it is there. */
@@ -38,7 +40,10 @@ export class SimLibraryClient {
   #revision = 0;
   /** At which revision a key was when it was last read; 0: there was none. */
   readonly #seen = new Map<string, number>();
+  /** The newest of its sessions that it was told is over; 0: none. */
+  #sessionOver = 0;
   #lastAcknowledgedSentUs = -1;
+  #atNextWrite: (() => void) | null = null;
 
   constructor(
     name: string,
@@ -49,17 +54,18 @@ export class SimLibraryClient {
     this.#cluster = cluster;
     this.#plan = plan;
     this.#random = random;
-    this.#hasSessions = hasSessions;
+    this.hasSessions = hasSessions;
     this.process = new SimProcess(cluster.scheduler, 1, () => undefined);
     const dice = random.fork("library");
     let boots = 0;
     const first = random.shuffle(plan.configuration.voters);
     const known = nodes ?? first.slice(0, random.between(1, first.length));
     const requestTimeoutMs = plan.requestTimeoutUs / 1000;
+    this.#timeoutMs = hasSessions ? random.pick([requestTimeoutMs, 1500, 5000]) : requestTimeoutMs;
     this.#client = (create ?? ((...given) => new QuorateClient(...given)))(
       {
         endpoints: known.map(simAddress),
-        timeoutMs: hasSessions ? random.pick([requestTimeoutMs, 1500, 5000]) : requestTimeoutMs,
+        timeoutMs: this.#timeoutMs,
         clientName: name,
         sessions: hasSessions,
       },
@@ -88,6 +94,45 @@ export class SimLibraryClient {
     this.#isActive = false;
   }
 
+  /** Its process stands still, until what is returned is called. */
+  pause(): () => void {
+    const { coverage, trace } = this.#cluster;
+    coverage.add("pauses");
+    trace.record("pause", this.name, 0);
+    this.process.pause();
+    return () => {
+      trace.record("resume", this.name, 0);
+      this.process.resume();
+    };
+  }
+
+  /** Until what is returned is called. */
+  cut(
+    streams: SimStreams,
+    from: readonly SimNode[],
+    loses: "requests" | "answers" | "both",
+  ): () => void {
+    const { trace } = this.#cluster;
+    const nodes = from.map(({ id }) => id);
+    trace.record("cut", this.name, `${loses} ${nodes.join(" ")}`);
+    for (const id of nodes) {
+      if (loses !== "answers") streams.block(this.name, id);
+      if (loses !== "requests") streams.block(id, this.name);
+    }
+    return () => {
+      trace.record("join", this.name, 0);
+      for (const id of nodes) {
+        streams.unblock(this.name, id);
+        streams.unblock(id, this.name);
+      }
+    };
+  }
+
+  /** Calls `act` once, when a write is under way. */
+  atNextWrite(act: () => void): void {
+    this.#atNextWrite = act;
+  }
+
   async #work(): Promise<void> {
     await this.#pause();
     while (this.#isActive) {
@@ -102,6 +147,8 @@ export class SimLibraryClient {
     const burst = this.#random.chance(0.15) ? this.#random.below(BURST_MAX_WRITES) : 0;
     const writes = [this.#write(this.#drawChange())];
     for (let sent = 0; sent < burst; sent++) writes.push(this.#write(this.#drawPut()));
+    this.#atNextWrite?.();
+    this.#atNextWrite = null;
     await Promise.all(writes);
   }
 
@@ -110,7 +157,7 @@ export class SimLibraryClient {
     const { history } = checker;
     // A command is known by what it does: its condition is no part of that.
     const operation = this.#operation(change.key, encodeCommand({ ...change, ifRevision: null }));
-    history.changesOnce(operation);
+    history.changesOnce(operation, this.#sessionOver);
     const sentUs = scheduler.nowUs;
     try {
       const { key } = change;
@@ -127,7 +174,7 @@ export class SimLibraryClient {
         this.#revision = Math.max(this.#revision, revision);
       }
       coverage.add("writesAcknowledged");
-      if (this.#hasSessions) coverage.add("sessionsByClientLibrary");
+      if (this.hasSessions) coverage.add("sessionsByClientLibrary");
       this.#lastAcknowledgedSentUs = Math.max(this.#lastAcknowledgedSentUs, sentUs);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -142,7 +189,25 @@ export class SimLibraryClient {
       } else {
         coverage.add("writesUnknown");
       }
+      if (error.code === "sessionExpired") this.#sessionExpired(operation, error, sentUs);
     }
+    if (history.sessionOverFor(operation) > 0) coverage.add("sessionsExpiredInLibrary");
+  }
+
+  /** Its session is over: nobody can tell any more what became of a write that a node may have. */
+  #sessionExpired(operation: Operation, { outcome }: RequestError, sentUs: number): void {
+    const { checker, coverage, scheduler } = this.#cluster;
+    this.#sessionOver = Math.max(this.#sessionOver, checker.history.sessionExpired(operation));
+    if (outcome === "unknown") {
+      coverage.add("writesUnknownBySession");
+      return;
+    }
+    // What no node has is made in a new session, as long as there is time.
+    requireInvariant(
+      scheduler.nowUs + 1 >= sentUs + this.#timeoutMs * 1000,
+      "Liveness",
+      () => `${this.name} gave up a write for its session's end ${this.#timeoutMs} ms too early`,
+    );
   }
 
   async #read(): Promise<void> {

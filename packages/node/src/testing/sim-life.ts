@@ -62,6 +62,7 @@ export interface LifeOptions {
   readonly config: RaftConfig;
   readonly configuration: Configuration;
   readonly snapshots: SnapshotHabits;
+  readonly sessionTtlMs: number;
   readonly tickIntervalMs: number;
   /** How fast this node's clock runs: 1 is true. */
   readonly clockRate: number;
@@ -177,6 +178,7 @@ export class SimLife {
       config,
       tickIntervalMs,
       snapshots,
+      sessionTtlMs: this.#options.sessionTtlMs,
       process,
       clock: parts.createClock?.(process) ?? process,
       random,

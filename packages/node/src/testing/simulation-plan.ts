@@ -1,5 +1,6 @@
 import type { Configuration, NodeId } from "@quorate/wire";
 import { configurationOf } from "@quorate/wire";
+import { SESSION_TTL_DEFAULT_MS, SESSION_TTL_MIN_MS } from "../kv/kv-command.ts";
 import type { RaftConfig } from "../raft/index.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { NetworkFaults } from "./sim-network.ts";
@@ -84,6 +85,8 @@ export interface SimulationPlan {
   readonly clientCount: number;
   /** Clients with sessions. */
   readonly sessionCount: number;
+  /** How long a session lasts that the client library lets fall silent. */
+  readonly sessionTtlMs: number;
   readonly keyCount: number;
   /** Values are at least this long: what makes a snapshot take its time. */
   readonly valueBytes: number;
@@ -123,6 +126,9 @@ class FaultDice {
     return this.faults.has(fault) ? value : calm;
   }
 }
+
+/** Of all plans: the sessions of their library clients last as short as the store allows. */
+const SHORT_SESSIONS_PART = 2 / 3;
 
 /** Of all plans: they take several times as long as the others. */
 const STREAMS_PART = 1 / 12;
@@ -171,6 +177,9 @@ export function drawPlan(
     changeGapMeanUs: random.pick([null, 60_000, 200_000, 600_000]),
     clientCount: random.between(1, 6),
     sessionCount: random.between(0, 3),
+    sessionTtlMs: random.fork("ttl").chance(SHORT_SESSIONS_PART)
+      ? SESSION_TTL_MIN_MS
+      : SESSION_TTL_DEFAULT_MS,
     keyCount: random.pick([1, 3, 10, 50]),
     valueBytes: random.pick([0, 0, 100, 500]),
     thinkMeanUs: random.pick([3_000, 10_000, 40_000]),

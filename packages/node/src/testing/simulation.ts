@@ -5,18 +5,19 @@ import { InvariantViolation, requireInvariant } from "./invariant-violation.ts";
 import type { PlanOverrides } from "./plan-overrides.ts";
 import { faultsWithout, overridePlan } from "./plan-overrides.ts";
 import { SeededRandom } from "./seeded-random.ts";
+import { outliveSessions } from "./session-silence.ts";
 import { SimClient } from "./sim-client.ts";
 import { SimCluster } from "./sim-cluster.ts";
 import { StreamInjector } from "./stream-injector.ts";
 import { replaceLost, SimOperator } from "./sim-operator.ts";
 import { SimSessionClient } from "./sim-session-client.ts";
 import {
-  checkBoundedLogs,
   checkDeparted,
   deafen,
   hiccup,
   disturb,
   handOver,
+  requireBoundedLogs,
   stallLeader,
 } from "./calm-checks.ts";
 import { exerciseMembers } from "./calm-members.ts";
@@ -25,6 +26,7 @@ import type { NodeParts } from "./sim-life.ts";
 import type { SimNode } from "./sim-node.ts";
 import type { CreateClient } from "./sim-library-client.ts";
 import { SimLibraryClient } from "./sim-library-client.ts";
+import { SimSubscriber } from "./sim-subscriber.ts";
 import type { SimulationPlan } from "./simulation-plan.ts";
 import { drawPlan } from "./simulation-plan.ts";
 import { turnAway } from "./strangers.ts";
@@ -33,6 +35,9 @@ import { turnAway } from "./strangers.ts";
 const LIVENESS_LIMIT_US = 30_000_000;
 
 const AWAKENING_US = 1_000;
+/** Of runs over streams: somebody follows a node. */
+const SUBSCRIBER_CHANCE = 0.5;
+
 const OPERATOR_PATIENCE_US = 1_000_000;
 
 /** A removed server that cannot be told is forgotten by then. */
@@ -156,6 +161,7 @@ async function run(
       node.start();
     });
   }
+  const subscriber = startSubscriber(cluster, random.fork("dashboards"));
   const users = startUsers(cluster, plan, random, createClient);
   const injector = new FaultInjector(cluster, plan, random.fork("faults"));
   injector.start();
@@ -171,6 +177,7 @@ async function run(
   healMajority(cluster, random.fork("heal"));
   const writers = [...users.writers, ...users.startNewcomers()];
   await requireWrites(cluster, writers);
+  await outliveSessions(cluster, users.library, plan, random.fork("silence"));
   for (const client of [...writers, ...users.others]) client.stop();
 
   for (const node of cluster.nodes) cluster.start(node);
@@ -181,7 +188,8 @@ async function run(
     () => `the healed nodes do not agree: ${describe(cluster.nodes)}`,
   );
   const agreedUs = cluster.scheduler.nowUs;
-  checkBoundedLogs(cluster, plan);
+  await subscriber?.requireTruth();
+  await requireBoundedLogs(cluster, plan);
   await requireNoHalfOpen(cluster);
   await turnAway(cluster);
   await disturb(cluster, plan, random.fork("disturb"));
@@ -201,6 +209,8 @@ interface Users {
   /** Those who know the nodes that are up now: to all others every node may have gone for good. */
   startNewcomers(): readonly WritingClient[];
   readonly injector: StreamInjector | null;
+  /** Those who use the client library, from the beginning on. */
+  readonly library: readonly SimLibraryClient[];
 }
 
 function startUsers(
@@ -213,7 +223,7 @@ function startUsers(
   if (streams === null) {
     const writers = startClients(cluster, plan, random);
     const others = startSessions(cluster, plan, random);
-    return { writers, others, startNewcomers: () => [], injector: null };
+    return { writers, others, startNewcomers: () => [], injector: null, library: [] };
   }
   const count = Math.min(plan.clientCount + plan.sessionCount, LIBRARY_CLIENTS_MAX);
   const writers = Array.from({ length: count }, (_, offset) => {
@@ -233,7 +243,14 @@ function startUsers(
     newcomer.start();
     return [newcomer];
   };
-  return { writers, others: [], startNewcomers, injector };
+  return { writers, others: [], startNewcomers, injector, library: writers };
+}
+
+function startSubscriber(cluster: SimCluster, random: SeededRandom): SimSubscriber | null {
+  if (cluster.streams === null || !random.chance(SUBSCRIBER_CHANCE)) return null;
+  const subscriber = new SimSubscriber(cluster, cluster.streams, random);
+  subscriber.start();
+  return subscriber;
 }
 
 /** Who believes in a connection that is none finds out: nothing else would ever tell. */

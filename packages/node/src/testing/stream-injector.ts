@@ -1,6 +1,7 @@
 import type { ByteStream } from "@quorate/wire/net";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { SimCluster } from "./sim-cluster.ts";
+import { fallSilent, hasShortSessions } from "./session-silence.ts";
 import { SIM_CONNECTIONS_MAX, SIM_PORT } from "./sim-fabric.ts";
 import type { SimLibraryClient } from "./sim-library-client.ts";
 import type { SimNode } from "./sim-node.ts";
@@ -12,6 +13,9 @@ const PAUSE_MEAN_US = 400_000;
 const CUT_MEAN_US = 400_000;
 const OVER_LIMIT = 5;
 
+/** Where sessions are short: how long clients are heard between two silences. */
+const HEARD_MEAN_US = 400_000;
+
 /** Breaks what only streams of bytes have: connections, and the clients' processes and ways. */
 export class StreamInjector {
   readonly #cluster: SimCluster;
@@ -20,6 +24,8 @@ export class StreamInjector {
   readonly #random: SeededRandom;
   readonly #gapMeanUs: number;
   readonly #acts: readonly (() => void)[];
+  readonly #plan: SimulationPlan;
+  readonly #silenceRandom: SeededRandom;
   readonly #strangers = new Set<ByteStream>();
   #isActive = true;
 
@@ -34,6 +40,8 @@ export class StreamInjector {
     this.#clients = clients;
     this.#random = random;
     this.#gapMeanUs = plan.faultGapMeanUs;
+    this.#plan = plan;
+    this.#silenceRandom = random.fork("silence");
     const acts: readonly (readonly [Fault, () => void])[] = [
       ["streamReset", () => streams.breakOne()],
       ["halfOpen", () => streams.deaden()],
@@ -45,10 +53,16 @@ export class StreamInjector {
   }
 
   start(): void {
+    this.#injectLater();
+    if (!hasShortSessions(this.#plan)) return;
+    for (const client of this.#clients) if (client.hasSessions) this.#silenceLater(client);
+  }
+
+  #injectLater(): void {
     if (this.#acts.length === 0 || this.#clients.length === 0) return;
     this.#later(this.#gapMeanUs, () => {
       this.#random.pick(this.#acts)();
-      this.start();
+      this.#injectLater();
     });
   }
 
@@ -59,21 +73,36 @@ export class StreamInjector {
     for (const { process } of this.#clients) process.resume();
   }
 
-  #later(meanUs: number, act: () => void): void {
-    this.#cluster.scheduler.schedule(1 + this.#random.exponential(meanUs), () => {
+  /** Again and again it is not heard for longer than its session lasts. */
+  #silenceLater(client: SimLibraryClient): void {
+    const random = this.#silenceRandom;
+    const act = (): void => {
+      fallSilent(client, {
+        cluster: this.#cluster,
+        plan: this.#plan,
+        random,
+        begin: () =>
+          random.chance(0.5)
+            ? client.pause()
+            : client.cut(this.#streams, this.#cluster.nodes, "both"),
+        ended: () => {
+          this.#silenceLater(client);
+        },
+        isOver: () => !this.#isActive,
+      });
+    };
+    this.#later(HEARD_MEAN_US, act, random);
+  }
+
+  #later(meanUs: number, act: () => void, dice: SeededRandom = this.#random): void {
+    this.#cluster.scheduler.schedule(1 + dice.exponential(meanUs), () => {
       if (this.#isActive) act();
     });
   }
 
-  #pause({ name, process }: SimLibraryClient): void {
-    if (process.isPaused) return;
-    this.#cluster.coverage.add("pauses");
-    this.#cluster.trace.record("pause", name, 0);
-    process.pause();
-    this.#later(PAUSE_MEAN_US, () => {
-      this.#cluster.trace.record("resume", name, 0);
-      process.resume();
-    });
+  #pause(client: SimLibraryClient): void {
+    if (client.process.isPaused) return;
+    this.#later(PAUSE_MEAN_US, client.pause());
   }
 
   /** More sockets than a node takes, none of which says hello. */
@@ -93,21 +122,10 @@ export class StreamInjector {
   }
 
   /** A client does not reach some of the nodes, or is not reached by them, or both. */
-  #cut({ name }: SimLibraryClient): void {
-    const { trace, nodes } = this.#cluster;
+  #cut(client: SimLibraryClient): void {
+    const { nodes } = this.#cluster;
     const some = this.#random.shuffle(nodes).slice(0, this.#random.between(1, nodes.length));
     const loses = this.#random.pick(["requests", "answers", "both"] as const);
-    trace.record("cut", name, `${loses} ${some.map(({ id }) => id).join(" ")}`);
-    for (const { id } of some) {
-      if (loses !== "answers") this.#streams.block(name, id);
-      if (loses !== "requests") this.#streams.block(id, name);
-    }
-    this.#later(CUT_MEAN_US, () => {
-      trace.record("join", name, 0);
-      for (const { id } of some) {
-        this.#streams.unblock(name, id);
-        this.#streams.unblock(id, name);
-      }
-    });
+    this.#later(CUT_MEAN_US, client.cut(this.#streams, some, loses));
   }
 }

@@ -70,6 +70,20 @@ test("snapshots: writes go on while one is written, and are not in it", () => {
   assert.ok(machine.applied.every(({ index }) => index > takingIndex));
 });
 
+test("snapshots: one that is due when another ends needs no further write (§7)", () => {
+  const cluster = new SnapshotCluster(["n1"], { snapshotLogBytes: 1024 * KIB });
+  const { driver } = cluster.start("n1");
+  cluster.write(25, 50 * KIB);
+  const { takingIndex } = driver.snapshotStatus();
+  assert.ok(takingIndex !== null, "the first is under way");
+  cluster.write(25, 50 * KIB);
+  assert.equal(driver.snapshotStatus().takingIndex, takingIndex, "it still is");
+  const { lastApplied } = driver;
+  cluster.runFor(200);
+  assert.equal(driver.lastApplied, lastApplied);
+  assert.deepEqual(cluster.told, [`n1: taken ${takingIndex}`, `n1: taken ${lastApplied}`]);
+});
+
 test("snapshots: a restarted node begins with its snapshot, before it hears anybody (§7)", () => {
   const { cluster, leader } = withStraggler();
   const { machine } = cluster.life(leader);

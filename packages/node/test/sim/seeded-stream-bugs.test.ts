@@ -7,8 +7,11 @@ import type { NodeParts } from "@quorate/node/testing";
 import { simulate } from "@quorate/node/testing";
 import type { KvResult } from "../../src/kv/kv-result.ts";
 import { RaftDriver } from "../../src/server/raft-driver.ts";
+import type { EventsSince } from "../../src/server/event-ring.ts";
+import { EventRing } from "../../src/server/event-ring.ts";
 import { PORT_LIMITS } from "../../src/server/node-assembly.ts";
 import { ReadRequests } from "../../src/server/read-requests.ts";
+import { Subscription } from "../../src/server/subscription.ts";
 import { Admission } from "../../src/transport/peer-admission.ts";
 import { PEER_LINK_DEFAULTS } from "../../src/transport/tcp-transport.ts";
 import type { SimulationPlan } from "../../src/testing/simulation-plan.ts";
@@ -97,6 +100,25 @@ test("seeded bug: a node that answers from before what the client has seen is ca
     },
   );
   assertIs(await firstFailure({}, () => true, "streams"), ["Fresh Reads"]);
+});
+
+test("seeded bug: a stream that leaves out events and does not say so is caught", async (t) => {
+  // oxlint-disable-next-line typescript/unbound-method -- called with its object below
+  const { since } = EventRing.prototype;
+  t.mock.method(
+    EventRing.prototype,
+    "since",
+    function forgetful(this: EventRing, ...given: Parameters<EventRing["since"]>): EventsSince {
+      const { events, lost } = since.call(this, ...given);
+      return { events: events.filter(({ sequence }) => sequence % 5 !== 0), lost };
+    },
+  );
+  assertIs(await firstFailure({}, () => true, "streams"), ["Wire Sanity"]);
+});
+
+test("seeded bug: a stream that does not tell what changed is caught", async (t) => {
+  t.mock.method(Subscription.prototype, "onStateChanged", () => undefined);
+  assertIs(await firstFailure({}, () => true, "streams"), ["Liveness"]);
 });
 
 test("seeded bug: a node that lets in whoever says hello is caught (rules 35 to 38)", async (t) => {

@@ -60,22 +60,24 @@ export class SessionWrites {
     });
     for (;;) {
       const session = await this.#current(left());
-      const serial = await session.begin(left());
+      let serial: number | null = null;
       try {
-        return await send(() => session.operation(serial), left());
+        const begun = await session.begin(left());
+        serial = begun;
+        return await send(() => session.operation(begun), left());
       } catch (error) {
         if (!(error instanceof RequestError) || error.code !== "sessionExpired") throw error;
         this.#forget(session);
         if (error.outcome === "unknown" || stack.nowMs() >= deadline) throw error;
       } finally {
-        session.end(serial);
+        if (serial !== null) session.end(serial);
       }
     }
   }
 
   /** Gives up what waits; the session itself ends by its time. */
   close(): void {
-    this.#opened?.close();
+    this.#opened?.close("closed", "the client was closed");
     this.#opened = null;
   }
 
@@ -104,7 +106,7 @@ export class SessionWrites {
   }
 
   #forget(session: Session): void {
-    session.close();
+    session.close("sessionExpired", "the session is over");
     if (this.#opened !== session) return;
     this.#opened = null;
     this.#session = null;
@@ -171,11 +173,11 @@ class Session {
     }
   }
 
-  close(): void {
+  /** What waits for room fails with this `code`: it was never sent. */
+  close(code: "closed" | "sessionExpired", message: string): void {
     this.#timer?.cancel();
-    const message = "the session was closed";
     for (const { reject } of this.#waiters) {
-      reject(new RequestError("closed", "notApplied", { message }));
+      reject(new RequestError(code, "notApplied", { message }));
     }
     this.#waiters.clear();
   }

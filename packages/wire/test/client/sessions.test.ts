@@ -118,6 +118,19 @@ test("session: never more than 64 writes of it wait for their answers", async (t
   assert.equal(Math.max(...putsOf(group).map((operation) => operation?.serial ?? 0)), 70);
 });
 
+test("session: writes that wait for room in one that is over are made in the next", async (t) => {
+  const group = await cluster(t);
+  const client = clientOf(t, group);
+  const leader = group.node(0);
+  leader.react = (request) =>
+    request.type === "Put" && request.session?.sessionId === 1
+      ? refusal(request.requestId, "sessionExpired")
+      : group.answer(leader, request);
+  await Promise.all(Array.from({ length: 70 }, (_, at) => client.put(`k${at}`, "v")));
+  const served = putsOf(group).filter((operation) => operation?.sessionId === 2);
+  assert.equal(new Set(served.map((operation) => operation?.serial)).size, 70);
+});
+
 test("session: closed with the client", async (t) => {
   const group = await cluster(t);
   const client = clientOf(t, group);

@@ -281,17 +281,7 @@ export class ClusterChecker {
       this.#coverage.add("configurationsRolledBack");
     }
     if (view.role !== before.role && view.votesGranted !== null) {
-      // Of several ticks at once the first may begin the campaign, and a later one the stall.
-      requireInvariant(
-        !before.isStalled || !view.isStalled,
-        "No Disruption",
-        () => `${node} campaigns, its disk hangs`,
-      );
-      checkCampaign(
-        node,
-        view.configuration,
-        this.#configurationAt(view.commitIndex).configuration,
-      );
+      this.#checkCampaign(node, before, view);
     }
     const beforeFirst = view.firstLogIndex - 1;
     const latest = configurations.lastAfter(beforeFirst);
@@ -314,6 +304,17 @@ export class ClusterChecker {
         commitTerm: mirror.entryAt(view.commitIndex)?.term ?? 0,
       });
     }
+  }
+
+  #checkCampaign(node: NodeId, before: RaftView, view: RaftView): void {
+    // Of several ticks at once the first may begin the campaign, and a later one the stall.
+    requireInvariant(
+      !before.isStalled || !view.isStalled,
+      "No Disruption",
+      () => `${node} campaigns, its disk hangs`,
+    );
+    const committed = this.#configurationAt(view.commitIndex).configuration;
+    checkCampaign(node, view.configuration, committed);
   }
 
   #checkPromoted(

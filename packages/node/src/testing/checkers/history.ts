@@ -1,4 +1,4 @@
-import type { LogEntry, LogIndex, NodeId } from "@quorate/wire";
+import type { LogEntry, LogIndex, NodeId, SessionOperation } from "@quorate/wire";
 import { decodeCommand, encodeCommand } from "../../kv/command-codec.ts";
 import type { CommandEnvelope, KeyChange } from "../../kv/kv-command.ts";
 import type { KvResult } from "../../kv/kv-result.ts";
@@ -38,8 +38,13 @@ export class History {
   readonly #refused = new Set<string>();
   /** Entries that are no command. */
   readonly #invalid = new Set<LogIndex>();
-  /** Changes that nobody repeats but who makes them. */
-  readonly #unique = new Set<string>();
+  /**
+   * Changes that nobody repeats but who makes them, and the newest session that was over when they
+   * were first sent (0: none was).
+   */
+  readonly #unique = new Map<string, LogIndex>();
+  /** Changes of which a copy came after its session's end, and the newest such session. */
+  readonly #late = new Map<string, LogIndex>();
   /** A change came a second time, in its session. */
   readonly #onRepeated: () => void;
   #floor: LogIndex = 0;
@@ -62,6 +67,7 @@ export class History {
     const isFirst = this.sessions.committed(entry, command);
     if (command.kind !== "put" && command.kind !== "delete") return;
     const identity = identityOf(command, entry.data);
+    if (command.session !== null) this.#checkSession(identity, command.session, entry.index);
     const takesEffect = isFirst && this.#revisions.changed(command);
     if (isFirst && !takesEffect) this.#unmet.add(identity);
     else if (command.session === null) this.#committedOnce(identity, entry.index);
@@ -97,6 +103,19 @@ export class History {
     this.#takesEffect(identity, index);
   }
 
+  /** Who was told that its session is over makes no further change in it. */
+  #checkSession(identity: string, { sessionId }: SessionOperation, index: LogIndex): void {
+    const over = this.#unique.get(identity) ?? 0;
+    requireInvariant(
+      sessionId > over,
+      "Exactly Once",
+      () =>
+        `the change at ${index} is in session ${sessionId}; its client was told before it was ` +
+        `made that session ${over} is over`,
+    );
+    if (this.sessions.isLate(index)) this.#late.set(identity, sessionId);
+  }
+
   /** Others may make the same change, but for those that are told to be unique. */
   #committedInSession(identity: string, index: LogIndex, takesEffect: boolean): void {
     if (!this.#unique.has(identity)) return;
@@ -120,9 +139,28 @@ export class History {
     this.#committed.set(identity, index);
   }
 
-  /** Nobody else makes this change, and however often it is sent, it takes effect once. */
-  changesOnce({ command }: Operation): void {
-    if (command !== null) this.#unique.add(bytesText(command));
+  /**
+   * Nobody else makes this change, and however often it is sent, it takes effect once. Its client
+   * knows that this session of its own is over, and all before; 0: it knows of none.
+   */
+  changesOnce({ command }: Operation, sessionOver: LogIndex = 0): void {
+    if (command !== null) this.#unique.set(bytesText(command), sessionOver);
+  }
+
+  /** The newest session that was over when a copy of this change came; 0: there was none. */
+  sessionOverFor({ command }: Operation): LogIndex {
+    return command === null ? 0 : (this.#late.get(bytesText(command)) ?? 0);
+  }
+
+  /** A client was told that its change's session is over. Says which one that was. */
+  sessionExpired(operation: Operation): LogIndex {
+    const over = this.sessionOverFor(operation);
+    requireInvariant(
+      over > 0,
+      "Honest Outcomes",
+      () => `${operation.client} was told that its session is over; the log says otherwise`,
+    );
+    return over;
   }
 
   /**

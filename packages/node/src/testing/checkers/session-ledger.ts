@@ -91,6 +91,11 @@ export class SessionLedger {
     );
   }
 
+  /** Whether the change at this index came after the end of its session. */
+  isLate(index: LogIndex): boolean {
+    return this.#verdicts.get(index)?.kind === "expired";
+  }
+
   /** Where this serial took effect, or null. */
   firstOf(sessionId: number, serial: number): LogIndex | null {
     return this.#firsts.get(`${sessionId}/${serial}`) ?? null;

@@ -133,3 +133,31 @@ test("History: a condition holds as the log says, whatever the client was told",
     history.writeAcknowledged(operation(put("c")), 4);
   });
 });
+
+test("History: who knows that its session is over makes no change in it (Diss. §6.3)", () => {
+  const history = new History();
+  const commit = (index: number, value: string, clusterTimeMs: number): void => {
+    const command = { kind: "put", key, value: Buffer.from(value) } as const;
+    const session = { sessionId: 1, serial: index, ackedBelow: 1 };
+    const data = encodeCommand(command, { clusterTimeMs, session });
+    history.entryCommitted({ index, term: 1, kind: "command", data });
+  };
+  const open = encodeCommand(
+    { kind: "openSession", ttlMs: 1000 },
+    { clusterTimeMs: 1, session: null },
+  );
+  history.entryCommitted({ index: 1, term: 1, kind: "command", data: open });
+  for (const value of ["a", "b"]) history.changesOnce(operation(put(value)));
+  commit(2, "a", 1);
+  assertViolates("Honest Outcomes", () => {
+    history.sessionExpired(operation(put("a")));
+  });
+  commit(3, "b", 2000);
+  assert.equal(history.sessionOverFor(operation(put("a"))), 0);
+  assert.equal(history.sessionExpired(operation(put("b"))), 1);
+  history.writeRefused(operation(put("b")));
+  history.changesOnce(operation(put("c")), 1);
+  assertViolates("Exactly Once", () => {
+    commit(4, "c", 2000);
+  });
+});
