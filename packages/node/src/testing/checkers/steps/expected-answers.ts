@@ -1,4 +1,11 @@
-import type { LogIndex, NodeId, RaftMessage, Term } from "@quorate/wire";
+import type {
+  AppendEntriesReply,
+  InstallSnapshotReply,
+  LogIndex,
+  NodeId,
+  RaftMessage,
+  Term,
+} from "@quorate/wire";
 import type { Output } from "../../../raft/index.ts";
 import { requireRule } from "./step.ts";
 
@@ -89,29 +96,41 @@ export class ExpectedAnswers {
 
 function isAs(answer: ExpectedAnswer, message: RaftMessage): boolean {
   if (answer.term !== message.term) return false;
-  if (answer.type === "RequestVoteReply") {
-    return message.type === answer.type && message.voteGranted === answer.voteGranted;
+  switch (answer.type) {
+    case "RequestVoteReply":
+      return message.type === answer.type && message.voteGranted === answer.voteGranted;
+    case "PreVoteReply":
+      if (message.type !== answer.type || message.preVoteTerm !== answer.preVoteTerm) return false;
+      return answer.voteGranted === null || message.voteGranted === answer.voteGranted;
+    case "AppendEntriesReply":
+      return message.type === answer.type && isAsReply(answer, message);
+    case "InstallSnapshotReply":
+      return message.type === answer.type && isAsPieceReply(answer, message);
   }
-  if (answer.type === "PreVoteReply") {
-    if (message.type !== answer.type || message.preVoteTerm !== answer.preVoteTerm) return false;
-    return answer.voteGranted === null || message.voteGranted === answer.voteGranted;
-  }
-  if (answer.type === "InstallSnapshotReply") {
-    return (
-      message.type === answer.type &&
-      message.lastIncludedIndex === answer.lastIncludedIndex &&
-      message.snapshotId === answer.snapshotId &&
-      message.nextOffset === answer.nextOffset &&
-      message.installed === answer.installed
-    );
-  }
+}
+
+function isAsReply(
+  answer: Extract<ExpectedAnswer, { type: "AppendEntriesReply" }>,
+  message: AppendEntriesReply,
+): boolean {
   return (
-    message.type === answer.type &&
     message.success === answer.success &&
     message.prevLogIndex === answer.prevLogIndex &&
     message.round === answer.round &&
     message.matchIndex === answer.matchIndex &&
     message.conflictTerm === answer.conflictTerm &&
     message.conflictIndex <= answer.conflictIndexMax
+  );
+}
+
+function isAsPieceReply(
+  answer: Extract<ExpectedAnswer, { type: "InstallSnapshotReply" }>,
+  message: InstallSnapshotReply,
+): boolean {
+  return (
+    message.lastIncludedIndex === answer.lastIncludedIndex &&
+    message.snapshotId === answer.snapshotId &&
+    message.nextOffset === answer.nextOffset &&
+    message.installed === answer.installed
   );
 }
