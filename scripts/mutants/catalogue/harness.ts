@@ -4,6 +4,9 @@ import type { Mutant, TestRef } from "../mutant.ts";
 const SEEDED_BUGS = "packages/node/test/sim/seeded-bugs.test.ts";
 const CHECKERS = "packages/node/test/testing/checkers";
 
+const WIRING: readonly TestRef[] = [{ file: `${CHECKERS}/cluster-checker.test.ts` }];
+const DISPATCH: readonly TestRef[] = [{ file: `${CHECKERS}/steps/step-watch.test.ts` }];
+
 /** A bug that is put into the simulator on purpose, and that must be caught. */
 function seededBug(title: string): readonly TestRef[] {
   return [{ file: SEEDED_BUGS, name: `seeded bug: ${title}` }];
@@ -307,6 +310,85 @@ export const HARNESS_MUTANTS: readonly Mutant[] = mutantsOf(
       replace: "      lastIncludedIndex >= 0 ||\n",
       seeds: 0,
       tests: seededBug("a log that is compacted before the snapshot is durable is caught (§7)"),
+    },
+  ],
+);
+
+/** Breaks of the calls of checks: rule 62. A check that nobody calls is as good as none. */
+export const WIRING_MUTANTS: readonly Mutant[] = mutantsOf(
+  { folder: "packages/node/src/testing", tier: "unit" },
+  [
+    {
+      name: "nobody-asks-for-completeness",
+      claim: "nobody looks whether a new leader has what is committed",
+      rules: [62],
+      file: "checkers/cluster-checker.ts",
+      find: "      this.ledger.leaderElected(node, view.currentTerm, (index) => mirror.chainHashAt(index));",
+      replace: "      void mirror;",
+      tests: WIRING,
+    },
+    {
+      name: "nobody-asks-for-beliefs",
+      claim: "nobody looks whether followers have what their leader believes",
+      rules: [62],
+      file: "checkers/cluster-checker.ts",
+      find: "      checkReplicationBelief(node, view, peer, { own, peer: disk });",
+      replace: "      void [checkReplicationBelief, own];",
+      tests: WIRING,
+    },
+    {
+      name: "nobody-counts-votes-given",
+      claim: "nobody looks whether a voter says yes twice in a term",
+      rules: [62],
+      file: "checkers/cluster-checker.ts",
+      find: "      this.#votes.voteGranted(message.term, node, to);",
+      replace: "      void to;",
+      tests: WIRING,
+    },
+    {
+      name: "nobody-compares-logs",
+      claim: "nobody looks whether two logs in memory match",
+      rules: [62],
+      file: "checkers/cluster-checker.ts",
+      find: "      this.#logs.entrySeen(index, term, mirror.chainHashAt(index) ?? 0, node);",
+      replace: "      void term;",
+      tests: WIRING,
+    },
+    {
+      name: "nobody-asks-for-the-term-committed",
+      claim: "nobody looks whether a leader counts entries of earlier terms",
+      rules: [62],
+      file: "checkers/cluster-checker.ts",
+      find: "      checkCommitTerm(index, mirror.entryAt(index)?.term ?? 0, view.currentTerm);",
+      replace: "      void checkCommitTerm;",
+      tests: WIRING,
+    },
+    {
+      name: "nobody-asks-for-the-target",
+      claim: "nobody looks whether who is asked to lead has the log",
+      rules: [62],
+      file: "checkers/cluster-checker.ts",
+      find: "    checkTarget(node, view, { to, lastIndex }, (index) => life.core.entryAt(index));",
+      replace: "    void [checkTarget, lastIndex];",
+      tests: WIRING,
+    },
+    {
+      name: "nobody-judges-votes",
+      claim: "a voter may make of a RequestVote whatever it likes",
+      rules: [62],
+      file: "checkers/steps/step-watch.ts",
+      find: "checkVoteStep(step, message, this.#answer);",
+      replace: "void checkVoteStep;",
+      tests: DISPATCH,
+    },
+    {
+      name: "nobody-judges-entries",
+      claim: "a follower may make of an AppendEntries whatever it likes",
+      rules: [62],
+      file: "checkers/steps/step-watch.ts",
+      find: "checkAppendEntriesStep(step, from, message);",
+      replace: "void checkAppendEntriesStep;",
+      tests: DISPATCH,
     },
   ],
 );

@@ -1,6 +1,6 @@
 import type { Mutant } from "../mutant.ts";
 import { ELECTION_MUTANTS } from "./elections.ts";
-import { HARNESS_MUTANTS, JUDGE_MUTANTS } from "./harness.ts";
+import { HARNESS_MUTANTS, JUDGE_MUTANTS, WIRING_MUTANTS } from "./harness.ts";
 import { MEMBER_MUTANTS } from "./members.ts";
 import { REPLICATION_MUTANTS } from "./replication.ts";
 import { SNAPSHOT_AND_READ_MUTANTS } from "./snapshots-and-reads.ts";
@@ -14,5 +14,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...SNAPSHOT_AND_READ_MUTANTS,
   ...STORAGE_AND_WIRE_MUTANTS,
   ...HARNESS_MUTANTS,
+  ...WIRING_MUTANTS,
   ...JUDGE_MUTANTS,
 ];

@@ -176,7 +176,10 @@ function refuse<Sent extends Envelope>(sent: Sent): Sent {
   return { ...sent, message: { ...message, voteGranted: false } };
 }
 
-/** Each check that may go blind without anything else noticing has one here. */
+/**
+ * One for each way by which what happens comes to a judge. That each judge asks every one of its
+ * checks is a matter of the tests of `ClusterChecker` and `StepWatch`.
+ */
 export const CANARIES: readonly Canary[] = [
   {
     claim: "a voter refuses a vote that Figure 2 prescribes",

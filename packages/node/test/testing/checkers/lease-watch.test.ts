@@ -1,5 +1,8 @@
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RaftMessage } from "@quorate/wire";
+import { simulate } from "@quorate/node/testing";
+import { KvStateMachine } from "../../../src/kv/kv-state-machine.ts";
 import { checkStamp } from "../../../src/testing/checkers/cluster-time.ts";
 import { LeaseWatch } from "../../../src/testing/checkers/lease-watch.ts";
 import { viewOf } from "./view-of.ts";
@@ -52,4 +55,21 @@ test("cluster time: a stamp from before what is applied is caught (Diss. §6.3)"
   assertViolates("Monotone Progress", () => {
     checkStamp("n1", 6, 7);
   });
+});
+
+/** Each look at its time finds a later one. */
+class RacingStore extends KvStateMachine {
+  #looks = 0;
+
+  override get clusterTimeMs(): number {
+    this.#looks += 1;
+    return super.clusterTimeMs + this.#looks;
+  }
+}
+
+test("seeded bug: a stamp from before what is applied is caught (Diss. §6.3)", async () => {
+  const parts = { createStateMachine: () => new RacingStore() };
+  const { failure } = await simulate(1, { parts, overrides: { fabric: "messages" } });
+  assert.equal(failure?.invariant, "Monotone Progress");
+  assert.match(failure.message, /^n\d+ stamps a command with \d+ ms, and has applied one of/u);
 });

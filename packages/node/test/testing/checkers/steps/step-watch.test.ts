@@ -1,9 +1,20 @@
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeConfiguration, encodeConfiguration, configurationOf } from "@quorate/wire";
-import type { Output } from "../../../../src/raft/index.ts";
-import { RaftCore } from "../../../../src/raft/index.ts";
+import { InvariantViolation } from "@quorate/node/testing";
+import type { Output, RaftConfig, RaftView } from "../../../../src/raft/index.ts";
+import { RAFT_DEFAULTS, RaftCore } from "../../../../src/raft/index.ts";
 import { StepWatch } from "../../../../src/testing/checkers/steps/step-watch.ts";
+import {
+  appendEntries,
+  appendReply,
+  installSnapshot,
+  preVote,
+  ServerUnderTest,
+  TICKS,
+} from "../../../raft/server-under-test.ts";
 import { assertCaughtAs } from "../../../sim/first-failure.ts";
+import { peerOf } from "../view-of.ts";
 import { assertViolates } from "../violates.ts";
 import { CONFIG, requestVote, WORLD } from "./step-of.ts";
 
@@ -76,6 +87,198 @@ test("step watch: a voter that waits for ever is caught (§5.2)", () => {
   watched(core);
   assertViolates("Rules Of A Step", () => {
     waitInVain(core);
+  });
+});
+
+/** One input of a right core, and what a wrong one would be like after it. */
+interface WrongStep {
+  readonly claim: string;
+  readonly says: RegExp;
+  readonly server: () => ServerUnderTest;
+  readonly input: (core: RaftCore) => void;
+  readonly wrong: (view: RaftView) => Partial<RaftView>;
+}
+
+const isWaitingOn = (): Partial<RaftView> => ({ electionTicksLeft: 3 });
+
+function following(): ServerUnderTest {
+  return new ServerUnderTest({ currentTerm: 1 });
+}
+
+function leading(): ServerUnderTest {
+  return new ServerUnderTest().lead();
+}
+
+/** Has applied eight entries. */
+function applied(): ServerUnderTest {
+  const server = new ServerUnderTest({ log: [1, 1, 1, 1, 1, 1, 1, 1], commitIndex: 8 });
+  server.core.takeOutput();
+  return server;
+}
+
+function asking(): ServerUnderTest {
+  const server = new ServerUnderTest();
+  server.startPreVote();
+  return server;
+}
+
+/** One for each kind of input that has rules of its own, beside ticks: without them nobody judges it. */
+const WRONG_STEPS: readonly WrongStep[] = [
+  {
+    claim: "a voter that does not wait for whom it voted for (§5.2)",
+    says: /^n1 does not begin to wait anew for n2, which it voted for$/u,
+    server: following,
+    input: (core) => {
+      core.receive("n2", requestVote({ term: 2 }));
+    },
+    wrong: isWaitingOn,
+  },
+  {
+    claim: "a vote for who only asks for a pre-vote (Diss. §9.6)",
+    says: /^n1 is not as before n2 asked it for a pre-vote$/u,
+    server: following,
+    input: (core) => {
+      core.receive("n2", preVote("n2", 2));
+    },
+    wrong: () => ({ votedFor: "n2" }),
+  },
+  {
+    claim: "a pre-vote of another term that counts (Diss. §9.6)",
+    says: /^n1 asks about term 1 and counts an answer that is about term 9$/u,
+    server: asking,
+    input: (core) => {
+      core.receive("n2", { type: "PreVoteReply", term: 0, preVoteTerm: 9, voteGranted: true });
+    },
+    wrong: () => ({ votesGranted: 2 }),
+  },
+  {
+    claim: "a commit point that no leader told (§5.3)",
+    says: /^n1 has committed 1, n2 tells it that 0 is$/u,
+    server: following,
+    input: (core) => {
+      core.receive("n2", appendEntries({ term: 1 }));
+    },
+    wrong: () => ({ commitIndex: 1 }),
+  },
+  {
+    claim: "an answer of an earlier term that confirms a round (§5.3)",
+    says: /^n1 believes of n2 in term 1 what it said in an earlier one$/u,
+    server: leading,
+    input: (core) => {
+      core.receive("n2", appendReply({ term: 0 }));
+    },
+    wrong: () => ({ confirmedRound: 99 }),
+  },
+  {
+    claim: "a piece of a snapshot that is no sign of the leader (§7)",
+    says: /^n1 heard its leader n2, and does not wait anew before it campaigns$/u,
+    server: following,
+    input: (core) => {
+      core.receive("n2", installSnapshot({ term: 1, lastIncludedIndex: 5 }));
+    },
+    wrong: isWaitingOn,
+  },
+  {
+    claim: "a process that has ended, and is taken for active",
+    says: /^n1 takes what was on its way to n2, whose process has ended, for sent$/u,
+    server: leading,
+    input: (core) => {
+      core.peerDown("n2");
+    },
+    wrong: ({ peers }) => ({ peers: peers.map((peer) => ({ ...peer, recentlyActive: true })) }),
+  },
+  {
+    claim: "a snapshot that takes the whole log with it (§7)",
+    says: /^the log of n1 begins at 9, its snapshot ends at 8: 4 entries before that were to stay$/u,
+    server: applied,
+    input: (core) => {
+      core.snapshotTaken(8);
+    },
+    wrong: () => ({ firstLogIndex: 9 }),
+  },
+  {
+    claim: "entries that are dropped for a snapshot that they contain (Figure 13)",
+    says: /^n1 drops entries for a snapshot at 6, which they contain$/u,
+    server: applied,
+    input: (core) => {
+      const message = installSnapshot({ term: 1, lastIncludedIndex: 6 });
+      core.snapshotReceived({ from: "n2", message });
+    },
+    wrong: () => ({ lastLogIndex: 6 }),
+  },
+];
+
+const SERVER_CONFIG: RaftConfig = {
+  ...RAFT_DEFAULTS,
+  ...TICKS,
+  nodeId: "n1",
+  trailingEntries: 4,
+  leaseReads: false,
+};
+
+function watchedServer({ core }: Pick<ServerUnderTest, "core">): StepWatch {
+  return new StepWatch(core, { config: SERVER_CONFIG, world: WORLD, readIds: new Set() });
+}
+
+function assertRuleBroken(says: RegExp, act: () => void): void {
+  assert.throws(act, (error) => {
+    assert.ok(error instanceof InvariantViolation, String(error));
+    assert.equal(error.invariant, "Rules Of A Step");
+    assert.match(error.message, says);
+    return true;
+  });
+}
+
+for (const { claim, says, server, input, wrong } of WRONG_STEPS) {
+  test(`step watch: catches ${claim}`, () => {
+    const right = server();
+    const rightWatch = watchedServer(right);
+    input(right.core);
+    rightWatch.looked(right.core.view());
+
+    const { core } = server();
+    const watch = watchedServer({ core });
+    input(core);
+    const view = core.view();
+    assertRuleBroken(says, () => {
+      watch.looked({ ...view, ...wrong(view) });
+    });
+  });
+}
+
+test("step watch: catches a leader that is removed and asks nobody to lead (Diss. §4.2.2)", () => {
+  const server = leading();
+  const watch = watchedServer(server);
+  const view = server.core.view();
+  const peers = [peerOf({ id: "n2" }), peerOf({ id: "n3" })];
+  const configuration = configurationOf({ voters: ["n2", "n3"] });
+  watch.looked({ ...view, peers, commitIndex: 0, configuration, configurationIndex: 1 });
+  server.core.tick();
+  watch.looked({ ...view, role: "follower", peers: [], configuration, configurationIndex: 1 });
+  assertRuleBroken(/^n1 is removed and leaves n2, n3 without a leader$/u, () => {
+    server.core.takeOutput();
+  });
+});
+
+test("step watch: catches a read that outlives its leader (Diss. §6.4)", () => {
+  const server = leading();
+  const watch = watchedServer(server);
+  server.core.readIndex();
+  watch.looked({ ...server.core.view(), role: "follower", leaderId: null, peers: [] });
+  assertRuleBroken(/^n1 goes on with read \d+, whose leader leads no more$/u, () => {
+    server.core.takeOutput();
+  });
+});
+
+test("step watch: catches bytes that are stored of a snapshot which the log has (Figure 13)", () => {
+  const server = applied();
+  const message = installSnapshot({ term: 1, lastIncludedIndex: 6 });
+  const takeOutput = server.core.takeOutput.bind(server.core);
+  server.core.takeOutput = () => ({ ...takeOutput(), snapshotChunks: [{ from: "n2", message }] });
+  watchedServer(server);
+  server.core.receive("n2", message);
+  assertRuleBroken(/^n1 stores a snapshot at 6: its log has it all$/u, () => {
+    server.core.takeOutput();
   });
 });
 
