@@ -36,12 +36,9 @@ async function main(): Promise<number> {
   process.env[DIRECTORY] = directory;
   const run = runInside(found, fileURLToPath(import.meta.url));
   // A Ctrl-C reaches the process inside as well; it says when it is done.
-  process.on("SIGINT", () => {
-    run.stop();
-  });
-  process.on("SIGTERM", () => {
-    run.stop();
-  });
+  process.on("SIGINT", run.stop);
+  process.on("SIGTERM", run.stop);
+  onOutsideStop(run.stop);
   return await settle(directory, options, run.exitCode);
 }
 
@@ -88,7 +85,6 @@ async function runHere(
   line.clear();
   const text = options.json ? JSON.stringify(reportOf(evidence)) : formatReport(evidence);
   process.stdout.write(`${text}\n`);
-  leaveOutside();
   if (stopping.signal.aborted) return INTERRUPTED;
   return judge(evidence).length === 0 ? 0 : 1;
 }
@@ -119,6 +115,7 @@ class ProgressLine {
 
 try {
   process.exitCode = await main();
+  leaveOutside();
 } catch (error) {
   const isUsage = error instanceof UsageError || (error instanceof TypeError && "code" in error);
   if (!isUsage) throw error;

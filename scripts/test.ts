@@ -4,6 +4,7 @@ import { finished } from "node:stream/promises";
 import { run as runTests } from "node:test";
 import { spec, type TestEvent } from "node:test/reporters";
 import { parseArgs } from "node:util";
+import { commitSeed } from "./commit-seed.ts";
 
 const HELP = `Usage: npm test [-- [options] [part of a path ...]]
 
@@ -92,6 +93,7 @@ async function main(): Promise<number> {
   }
   // Read by the tests, which are processes of their own.
   if (values.long) process.env["QUORATE_LONG_TESTS"] = "1";
+  process.env["QUORATE_POWER_SEED"] ??= commitSeed();
   if (values.update) process.env["QUORATE_UPDATE_EXPECTED"] = "1";
   const system = await filesOf(SYSTEM, positionals);
   const unit = (await filesOf(EVERY, positionals)).filter((file) => !system.includes(file));

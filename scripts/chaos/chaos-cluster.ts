@@ -70,7 +70,7 @@ export class ChaosCluster {
     });
   }
 
-  /** Starts a new cluster and waits for its leader. */
+  /** Starts a new cluster and waits for its leader. Where that fails, nothing of it runs on. */
   static async start(options: ChaosClusterOptions): Promise<ChaosCluster> {
     const plugs = new Map<string, Awaited<ReturnType<ChaosNetwork["plug"]>>>();
     for (let number = 1; number <= options.size; number += 1) {
@@ -85,8 +85,13 @@ export class ChaosCluster {
     }
     const cluster = new ChaosCluster(options, nodes);
     cluster.#initialMembers = members;
-    for (const node of nodes) node.launch({ extraFlags: ["--bootstrap"] });
-    await cluster.leader();
+    try {
+      for (const node of nodes) node.launch({ extraFlags: ["--bootstrap"] });
+      await cluster.leader();
+    } catch (error) {
+      await cluster.end();
+      throw error;
+    }
     return cluster;
   }
 

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { endWithThisProcess } from "./own-processes.ts";
 import type { WallClock } from "./wall-clock.ts";
 
 const QUORATED = fileURLToPath(new URL("../../packages/node/bin/quorated.js", import.meta.url));
@@ -83,7 +84,8 @@ export class ChaosNode {
   }
 
   /**
-   * Starts it, in a session of its own: a Ctrl-C does not reach it. Returns at once.
+   * Starts it, in a session of its own: a Ctrl-C does not reach it. It ends with this process at
+   * the latest. Returns at once.
    *
    * @param mayEnd it may end by itself, until {@link ChaosNode.expectNoEnd}.
    */
@@ -105,6 +107,7 @@ export class ChaosNode {
       env: { ...process.env, NODE_CHANNEL_FD: undefined, ...this.clock?.environment() },
     });
     closeSync(log);
+    endWithThisProcess(child);
     this.#process = child;
     this.#isPaused = false;
     this.#isEndExpected = mayEnd;

@@ -6,6 +6,7 @@ import { ChaosProblem, PATIENCE_MS } from "./patience.ts";
 import { Deck } from "./deck.ts";
 import type { FaultLog, Recovery } from "./fault-log.ts";
 import type { Fault, FaultContext, FaultOutcome } from "./faults/fault.ts";
+import { silentFaults } from "./silent-faults.ts";
 
 export interface DirectorOptions {
   readonly cluster: ChaosCluster;
@@ -59,7 +60,7 @@ export class Director {
 
   /**
    * Goes on until the time is over, `stopping` is aborted, or there is a problem. A slow machine has
-   * had less of everything by then: kinds that never took effect get more time.
+   * had less of everything by then: what never took effect gets more time.
    */
   async run(durationMs: number, stopping: AbortSignal): Promise<void> {
     const startMs = performance.now();
@@ -73,7 +74,9 @@ export class Director {
     await this.#storms(this.#deck, () => goesOnUntil(endMs), stopping);
     const lateMs = endMs + Math.max(durationMs / 4, Math.min(2 * durationMs, OVERTIME_MIN_MS));
     while (goesOnUntil(lateMs) && this.#silent().length > 0) {
-      this.#options.log.note("overtime", { kinds: this.#silent().map(({ kind }) => kind) });
+      this.#options.log.note("overtime", {
+        faults: this.#silent().map(({ kind, shape }) => `${kind} ${shape}`),
+      });
       const deck = new Deck(this.#silent(), this.#random.fork(`overtime ${this.#count}`));
       const isSilent = (): boolean => this.#silent().length > 0;
       await this.#storms(deck, () => goesOnUntil(lateMs) && isSilent(), stopping);
@@ -92,11 +95,11 @@ export class Director {
     }
   }
 
-  /** Faults of kinds of which not one has taken effect. */
+  /** Faults that the verdict would miss. */
   #silent(): Fault[] {
     const { faults, log } = this.#options;
-    const fired = log.records.filter(({ outcome }) => outcome.kind === "fired");
-    return faults.filter(({ kind }) => fired.every(({ fault }) => fault.kind !== kind));
+    const { ofSilentKinds, shapes } = silentFaults(faults, log.records);
+    return [...ofSilentKinds, ...shapes];
   }
 
   async #step(deck: Deck<Fault>, timing: SeededRandom, stopping: AbortSignal): Promise<void> {

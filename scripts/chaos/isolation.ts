@@ -25,7 +25,7 @@ const ISOLATIONS = [
 export interface IsolatedRun {
   readonly exitCode: Promise<number>;
   /** Asks the run to heal, to say what it saw so far, and to end. */
-  stop(): void;
+  readonly stop: () => void;
 }
 
 /** What `unshare` can do here: its arguments, and what they give. Null: nothing, and why. */
@@ -81,14 +81,14 @@ export function hasOwnNetwork(): boolean {
   return process.env[INSIDE] === "network";
 }
 
-/** Calls back when the process outside asks to stop, or is gone. */
+/** Calls back when the process that started this one, by a channel, asks to stop, or is gone. */
 export function onOutsideStop(stop: () => void): void {
-  if (!isInside()) return;
+  if (!process.connected) return;
   process.once("message", stop);
   process.once("disconnect", stop);
 }
 
-/** Lets go of the process outside, so that this one may end. */
+/** Lets go of the process that started this one, so that this one may end. */
 export function leaveOutside(): void {
   process.removeAllListeners("disconnect");
   if (process.connected) process.disconnect?.();

@@ -28,7 +28,10 @@ export class LineFaults {
   async impair(links: readonly Link[], how: Impairment): Promise<ImpairedLinks> {
     const rules = links.map((link) => ({ ...link, ...strengthOf(how) }));
     this.#active.add(rules);
-    this.#timer ??= setInterval(() => void this.#tell(receiversOf(rules)), TELL_INTERVAL_MS);
+    this.#timer ??= setInterval(
+      () => void this.#tell(receiversOf([...this.#active].flat())),
+      TELL_INTERVAL_MS,
+    );
     await this.#tell(receiversOf(rules));
     return {
       heal: async () => {

@@ -37,7 +37,8 @@ rules in them; elsewhere the daemons cut their own lines. What a kind needs and 
 faketime, iptables, tmpfs) is told in the table, and counted as nothing.
 
 Exits 0 when the history is linearizable, nothing acknowledged was lost, all nodes ended equal, and
-every kind of fault that is possible here did happen; 1 when not, and tells where everything is kept;
+every kind of fault that is possible here did happen, and each shape that was tried three times; 1
+when not, and tells where everything is kept;
 2 when it does not understand its arguments; 130 after Ctrl-C, with the verdict so far.
 `;
 

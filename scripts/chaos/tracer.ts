@@ -27,15 +27,23 @@ export class Tracer {
    * @param inject as strace's `-e inject=` has it: `fdatasync:error=EIO:when=3`.
    * @param logFile where the injections are noted, until {@link Tracer.detach}.
    */
-  static async attach(pid: number, inject: string, logFile: string): Promise<Tracer> {
+  static async attach(
+    pid: number,
+    inject: string,
+    logFile: string,
+    timeoutMs: number = ATTACH_TIMEOUT_MS,
+  ): Promise<Tracer> {
     const calls = inject.split(":")[0] ?? "";
     const filters = ["-e", `trace=${calls}`, "-e", `inject=${inject}`];
     const args = ["-f", ...filters, "-o", logFile, "-p", String(pid)];
     const child = spawn("strace", args, { stdio: ["ignore", "ignore", "pipe"], detached: true });
     const tracer = new Tracer(child, logFile);
-    const deadline = performance.now() + ATTACH_TIMEOUT_MS;
+    const deadline = performance.now() + timeoutMs;
     while (!tracer.#said.includes("attached")) {
       if (child.exitCode !== null || performance.now() > deadline) {
+        // It may only be slow, and would go on for as long as the process does.
+        child.kill("SIGKILL");
+        rmSync(logFile, { force: true });
         throw new Error(`strace could not attach to ${pid}: ${tracer.#said}`);
       }
       await pause(POLL_MS);

@@ -1,7 +1,8 @@
 import type { Comparison, Loss, WorkloadCounts } from "@quorate/cli/verify";
 import type { FaultRecord } from "./fault-log.ts";
-import type { Fault, FaultKindName } from "./faults/fault.ts";
+import type { Fault } from "./faults/fault.ts";
 import type { CheckedSegment } from "./segmented-load.ts";
+import { silentFaults } from "./silent-faults.ts";
 
 /** A fault that was asked for, and why it cannot be done here; null: it can. */
 export interface WantedFault {
@@ -77,7 +78,13 @@ function finalProblems({ final }: ChaosEvidence): string[] {
 
 /** A run that shows nothing is no success. */
 function vacuity(evidence: ChaosEvidence): string[] {
-  const vacuous = silentKinds(evidence).map((kind) => `vacuous: ${kind} never took effect`);
+  const possible = evidence.wanted.flatMap(({ fault, impossible }) =>
+    impossible === null ? fault : [],
+  );
+  const { ofSilentKinds, shapes } = silentFaults(possible, evidence.records);
+  const silent = new Set(ofSilentKinds.map(({ kind }): string => kind));
+  for (const { kind, shape } of shapes) silent.add(`${kind} ${shape}`);
+  const vacuous = [...silent].map((name) => `vacuous: ${name} never took effect`);
   if (evidence.records.every(({ outcome }) => outcome.kind !== "fired")) {
     vacuous.push("vacuous: no fault took effect");
   }
@@ -86,12 +93,4 @@ function vacuity(evidence: ChaosEvidence): string[] {
     vacuous.push(`vacuous: only ${perSecond.toFixed(1)} checked operations a second`);
   }
   return vacuous;
-}
-
-/** Kinds that were asked for and are possible here, and of which not one fault took effect. */
-function silentKinds({ wanted, records }: ChaosEvidence): FaultKindName[] {
-  const possible = wanted.filter(({ impossible }) => impossible === null);
-  const fired = records.filter(({ outcome }) => outcome.kind === "fired");
-  const kinds = new Set(possible.map(({ fault }) => fault.kind));
-  return [...kinds].filter((kind) => fired.every(({ fault }) => fault.kind !== kind));
 }

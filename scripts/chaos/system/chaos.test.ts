@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 
@@ -9,20 +11,34 @@ const MINUTES = isLong ? "10" : "3";
 const NODES = "5";
 
 interface Outcome {
-  readonly code: number;
+  readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Ends with the test's process, and everything of the run with it. */
-function chaos(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const command = [...process.execArgv, CHAOS, ...args];
-    execFile(process.execPath, command, (error, stdout, stderr) => {
-      const code = error === null ? 0 : Number(error.code ?? 1);
-      resolve({ code, stdout, stderr });
-    });
+const POLL_MS = 500;
+
+/**
+ * Stops, and everything of the run with it, when this process is gone: its channel tells. It stops
+ * too when who runs the tests is gone, for then nobody hears the verdict.
+ */
+async function chaos(...args: string[]): Promise<Outcome> {
+  const child = spawn(process.execPath, [...process.execArgv, CHAOS, ...args], {
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
+  assert.ok(child.stdout !== null && child.stderr !== null);
+  const { ppid } = process;
+  const watch = setInterval(() => {
+    if (process.ppid !== ppid && child.connected) child.disconnect();
+  }, POLL_MS);
+  const ended = once(child, "exit") as Promise<[number | null]>;
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    ended,
+  ]);
+  clearInterval(watch);
+  return { code, stdout, stderr };
 }
 
 interface Report {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { FAULTS } from "../fault-kinds.ts";
@@ -8,6 +7,7 @@ import type { Fault } from "../faults/fault.ts";
 import { checkFile } from "@quorate/cli/verify";
 import { readOptions } from "../options.ts";
 import { formatReport } from "../report.ts";
+import { makeRunDirectory } from "../run-directory.ts";
 import { runChaos } from "../run.ts";
 import { judge } from "../verdict.ts";
 
@@ -18,7 +18,7 @@ const INERT: readonly Fault[] = FAULTS.filter(({ kind }) => kind === "kill").map
 }));
 
 test("chaos: a run whose faults never take effect, and a history that was tampered with, are rejected", async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), "quorate-harness-"));
+  const directory = makeRunDirectory();
   t.after(() => {
     rmSync(directory, { recursive: true, force: true });
   });
