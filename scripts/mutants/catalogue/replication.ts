@@ -81,6 +81,17 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
         "  if (reply.success) {",
     },
     {
+      name: "answers-commit-nothing-until-the-next-heartbeat",
+      claim: "what a quorum has stored waits for a tick before it is committed",
+      rules: [15],
+      file: "raft/leader.ts",
+      find: "    advanceCommitIndex(state);\n    // The commit of its own removal",
+      replace:
+        "    if (leader.heartbeatElapsedTicks === 0) advanceCommitIndex(state);\n" +
+        "    // The commit of its own removal",
+      tier: "simulator",
+    },
+    {
       name: "answers-of-an-earlier-term-count",
       claim: "a leader that is elected again believes answers of its earlier reign",
       rules: [19],
@@ -100,6 +111,17 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       find: "if (!reply.success && reply.conflictIndex === 0) return false;",
       replace: "",
       tier: "simulator",
+    },
+    {
+      name: "pieces-of-an-earlier-term-are-not-refused",
+      claim: "who sends a snapshot in an earlier term is never told of the later one",
+      rules: [9],
+      file: "raft/raft-core.ts",
+      find: '      state.sendWhenDurable(from, { type: "InstallSnapshotReply", ...reply }, 0);',
+      replace: "      void reply;",
+      tier: "simulator",
+      fabric: "messages",
+      budgetSeconds: 80,
     },
     {
       name: "refused-pieces-of-an-earlier-reign-count",
@@ -168,6 +190,15 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/append-entries.ts",
       find: ": Math.max(log.firstIndexOfTermAt(request.prevLogIndex), state.commitIndex + 1);",
       replace: ": request.prevLogIndex + 1;",
+      tier: "simulator",
+    },
+    {
+      name: "hint-is-what-was-asked",
+      claim: "a rejection points at the entry that was asked for, so that leaders step back by one",
+      rules: [22],
+      file: "raft/append-entries.ts",
+      find: "    conflictIndex,\n    round: request.round,",
+      replace: "    conflictIndex: request.prevLogIndex,\n    round: request.round,",
       tier: "simulator",
     },
     {

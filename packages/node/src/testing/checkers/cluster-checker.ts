@@ -79,6 +79,7 @@ export class ClusterChecker {
   readonly #stepWorld: StepWorld = {
     committedAt: (index) => this.#configurationAt(index).configuration,
     hasLostEntries: (node) => this.#disks.get(node)?.hasLostEntries ?? true,
+    voteOf: (term, voter) => this.#votes.voteOf(term, voter),
   };
   readonly #coverage: Coverage;
   /** Null: nothing is bounded. */

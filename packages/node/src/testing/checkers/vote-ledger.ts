@@ -5,6 +5,11 @@ import { requireInvariant } from "../invariant-violation.ts";
 export class VoteLedger {
   readonly #votes = new Map<string, NodeId>();
 
+  /** Whom `voter` was ever heard to vote for in `term`. */
+  voteOf(term: Term, voter: NodeId): NodeId | null {
+    return this.#votes.get(`${term}/${voter}`) ?? null;
+  }
+
   /** A grant of `voter` to `candidate` leaves the voter. */
   voteGranted(term: Term, voter: NodeId, candidate: NodeId): void {
     const key = `${term}/${voter}`;

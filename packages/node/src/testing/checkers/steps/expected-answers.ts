@@ -1,8 +1,15 @@
-import type { LogIndex, NodeId, RaftMessage, Term } from "@quorate/wire";
+import type {
+  AppendEntriesReply,
+  InstallSnapshotReply,
+  LogIndex,
+  NodeId,
+  RaftMessage,
+  Term,
+} from "@quorate/wire";
 import type { Output } from "../../../raft/index.ts";
 import { requireRule } from "./step.ts";
 
-/** What Figure 2 prescribes of an answer. */
+/** What Figures 2 and 13 prescribe of an answer. */
 export type ExpectedAnswer = {
   readonly to: NodeId;
   readonly term: Term;
@@ -26,7 +33,21 @@ export type ExpectedAnswer = {
       /** A hint may not point behind this. */
       readonly conflictIndexMax: LogIndex;
     }
+  | {
+      readonly type: "InstallSnapshotReply";
+      readonly lastIncludedIndex: LogIndex;
+      readonly snapshotId: string;
+      readonly nextOffset: number;
+      readonly installed: boolean;
+    }
 );
+
+const ANSWERS: ReadonlySet<RaftMessage["type"]> = new Set<ExpectedAnswer["type"]>([
+  "RequestVoteReply",
+  "PreVoteReply",
+  "AppendEntriesReply",
+  "InstallSnapshotReply",
+]);
 
 /**
  * Answers that one life of a server has to give: each that leaves is one of them, and none that is
@@ -58,10 +79,7 @@ export class ExpectedAnswers {
   }
 
   #sent(to: NodeId, message: RaftMessage): void {
-    const { type } = message;
-    const isAnswer =
-      type === "RequestVoteReply" || type === "PreVoteReply" || type === "AppendEntriesReply";
-    if (!isAnswer) return;
+    if (!ANSWERS.has(message.type)) return;
     const fits = (answer: ExpectedAnswer): boolean => answer.to === to && isAs(answer, message);
     // One that is owed has the same words as one that was only allowed: it is what is given.
     const owed = this.#expected.findIndex((answer) => answer.isOwed && fits(answer));
@@ -78,20 +96,41 @@ export class ExpectedAnswers {
 
 function isAs(answer: ExpectedAnswer, message: RaftMessage): boolean {
   if (answer.term !== message.term) return false;
-  if (answer.type === "RequestVoteReply") {
-    return message.type === answer.type && message.voteGranted === answer.voteGranted;
+  switch (answer.type) {
+    case "RequestVoteReply":
+      return message.type === answer.type && message.voteGranted === answer.voteGranted;
+    case "PreVoteReply":
+      if (message.type !== answer.type || message.preVoteTerm !== answer.preVoteTerm) return false;
+      return answer.voteGranted === null || message.voteGranted === answer.voteGranted;
+    case "AppendEntriesReply":
+      return message.type === answer.type && isAsReply(answer, message);
+    case "InstallSnapshotReply":
+      return message.type === answer.type && isAsPieceReply(answer, message);
   }
-  if (answer.type === "PreVoteReply") {
-    if (message.type !== answer.type || message.preVoteTerm !== answer.preVoteTerm) return false;
-    return answer.voteGranted === null || message.voteGranted === answer.voteGranted;
-  }
+}
+
+function isAsReply(
+  answer: Extract<ExpectedAnswer, { type: "AppendEntriesReply" }>,
+  message: AppendEntriesReply,
+): boolean {
   return (
-    message.type === answer.type &&
     message.success === answer.success &&
     message.prevLogIndex === answer.prevLogIndex &&
     message.round === answer.round &&
     message.matchIndex === answer.matchIndex &&
     message.conflictTerm === answer.conflictTerm &&
     message.conflictIndex <= answer.conflictIndexMax
+  );
+}
+
+function isAsPieceReply(
+  answer: Extract<ExpectedAnswer, { type: "InstallSnapshotReply" }>,
+  message: InstallSnapshotReply,
+): boolean {
+  return (
+    message.lastIncludedIndex === answer.lastIncludedIndex &&
+    message.snapshotId === answer.snapshotId &&
+    message.nextOffset === answer.nextOffset &&
+    message.installed === answer.installed
   );
 }

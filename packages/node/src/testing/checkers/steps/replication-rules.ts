@@ -1,7 +1,8 @@
-import type { AppendEntries, AppendEntriesReply, NodeId, Term } from "@quorate/wire";
+import type { AppendEntries, AppendEntriesReply, LogIndex, NodeId, Term } from "@quorate/wire";
 import type { PeerView, RaftView } from "../../../raft/index.ts";
+import { checkLeaderCommits } from "./commit-rules.ts";
 import type { ExpectedAnswer } from "./expected-answers.ts";
-import type { Step, StepBegun, StepWorld } from "./step.ts";
+import type { Step, StepBegun, StepWorld, TermAt } from "./step.ts";
 import { requireRule } from "./step.ts";
 
 /** Whether `from` is the leader that this server follows from now on (Raft §5.2). */
@@ -19,6 +20,7 @@ export function expectedReply(
   step: StepBegun,
   from: NodeId,
   request: AppendEntries,
+  termAt: TermAt,
 ): ExpectedAnswer | null {
   const { before, termNamed } = step;
   const { prevLogIndex, round, entries } = request;
@@ -32,7 +34,8 @@ export function expectedReply(
   const { term } = request;
   if (!agrees(step, request)) {
     const conflictTerm = prevLogIndex > before.lastLogIndex ? null : termNamed;
-    return { ...refusal, term, conflictTerm, conflictIndexMax: prevLogIndex };
+    const conflictIndexMax = hintMax(step, prevLogIndex, termAt);
+    return { ...refusal, term, conflictTerm, conflictIndexMax };
   }
   // A heartbeat is answered for what is durable already: its answer must not wait for the disk.
   const matchIndex =
@@ -87,7 +90,11 @@ export function checkReplyStep(
     );
     return;
   }
-  if (peer === null || reply.success) return;
+  if (reply.success) {
+    if (isOfThisReign(before, reply)) checkStored(step, from, reply, termAt);
+    return;
+  }
+  if (peer === null) return;
   // Figure 2: matchIndex increases monotonically.
   requireRule(
     peer.matchIndex >= peerBefore.matchIndex || world.hasLostEntries(from),
@@ -110,17 +117,52 @@ export function checkPeerDown({ node, before, after }: Step, id: NodeId): void {
   );
 }
 
-type TermAt = (index: number) => Term | null;
+/**
+ * The farthest place where the logs may meet: behind the end of a log that is too short, else the
+ * first entry of the term that differs, of those that may still go (Raft §5.3). Looks back at what
+ * the hint skips, and no farther.
+ */
+function hintMax(
+  { before, termNamed }: StepBegun,
+  prevLogIndex: LogIndex,
+  termAt: TermAt,
+): LogIndex {
+  if (prevLogIndex > before.lastLogIndex) return before.lastLogIndex + 1;
+  let first = prevLogIndex;
+  while (first - 1 > before.commitIndex && termAt(first - 1) === termNamed) first--;
+  return first;
+}
+
+/** What a follower says that it has stored is believed at once, and counted (Raft Figure 2). */
+function checkStored(step: Step, from: NodeId, reply: AppendEntriesReply, termAt: TermAt): void {
+  const { node, before, after } = step;
+  const peer = peerOf(after, from);
+  requireRule(
+    peer === null || peer.matchIndex >= reply.matchIndex,
+    () => `${node} does not believe ${from}, which has stored the log up to ${reply.matchIndex}`,
+  );
+  checkLeaderCommits(step, termAt, (id) => {
+    const known = peerOf(before, id)?.matchIndex ?? 0;
+    return id === from ? Math.max(known, reply.matchIndex) : known;
+  });
+}
 
 function agrees({ before, termNamed }: StepBegun, request: AppendEntries): boolean {
   if (request.prevLogIndex < before.firstLogIndex - 1) return true;
   return termNamed === request.prevLogTerm;
 }
 
+/** Whether it can be an answer to what this leader sent, since it was elected. */
+function isOfThisReign(view: RaftView, reply: AppendEntriesReply): boolean {
+  const { lastLogIndex, round } = view;
+  const { matchIndex, prevLogIndex } = reply;
+  return reply.round <= round && prevLogIndex <= lastLogIndex && matchIndex <= lastLogIndex;
+}
+
 /** Whether it rejects what was asked last, and says something about the end of the log. */
 function isOfUse(view: RaftView, peer: PeerView, reply: AppendEntriesReply): boolean {
   const { state, nextIndex, matchIndex } = peer;
-  if (reply.round > view.round || reply.prevLogIndex > view.lastLogIndex) return false;
+  if (!isOfThisReign(view, reply)) return false;
   if (state === "snapshot" || reply.prevLogIndex <= matchIndex) return false;
   return state === "replicate" || reply.prevLogIndex === nextIndex - 1;
 }

@@ -1,5 +1,7 @@
-import type { InstallSnapshot, LogIndex } from "@quorate/wire";
+import type { InstallSnapshot, LogIndex, NodeId } from "@quorate/wire";
 import type { Output } from "../../../raft/index.ts";
+import type { ExpectedAnswer } from "./expected-answers.ts";
+import { followsSender } from "./replication-rules.ts";
 import type { Step, StepBegun } from "./step.ts";
 import { requireRule } from "./step.ts";
 
@@ -8,6 +10,48 @@ export function hasAlready({ before, termNamed }: StepBegun, message: InstallSna
   const { lastIncludedIndex, lastIncludedTerm } = message;
   return lastIncludedIndex <= before.commitIndex || termNamed === lastIncludedTerm;
 }
+
+/**
+ * What a piece is answered before it is stored (Raft Figure 13, step 1): the term, if it is of an
+ * earlier one, and that no more are needed, if the log has it all. Null: not before it is stored.
+ */
+export function expectedPieceReply(
+  step: StepBegun,
+  from: NodeId,
+  message: InstallSnapshot,
+): ExpectedAnswer | null {
+  const { currentTerm } = step.before;
+  if (message.term < currentTerm) {
+    const tellsTerm = { lastIncludedIndex: 0, nextOffset: 0, installed: false };
+    return { ...answerTo(from, message), ...tellsTerm, term: currentTerm };
+  }
+  if (!followsSender(step, from, message) || !hasAlready(step, message)) return null;
+  return { ...answerTo(from, message), nextOffset: message.totalBytes, installed: true };
+}
+
+/**
+ * What is answered when a piece is stored (steps 3 to 5 and 8), unless its leader is followed no
+ * more: `nextOffset` is where the next one starts; null: it was the last.
+ */
+export function expectedStoredReply(
+  { before }: StepBegun,
+  from: NodeId,
+  message: InstallSnapshot,
+  nextOffset: number | null,
+): ExpectedAnswer | null {
+  if (before.currentTerm !== message.term || before.leaderId !== from) return null;
+  const installed = nextOffset === null;
+  return { ...answerTo(from, message), nextOffset: nextOffset ?? message.totalBytes, installed };
+}
+
+function answerTo(
+  to: NodeId,
+  { term, lastIncludedIndex, snapshotId }: InstallSnapshot,
+): Pick<PieceReply, "to" | "type" | "term" | "lastIncludedIndex" | "snapshotId" | "isOwed"> {
+  return { to, type: "InstallSnapshotReply", term, lastIncludedIndex, snapshotId, isOwed: true };
+}
+
+type PieceReply = Extract<ExpectedAnswer, { type: "InstallSnapshotReply" }>;
 
 /** What the log has needs no bytes (Raft Figure 13): only what it lacks is stored. */
 export class ExpectedPieces {

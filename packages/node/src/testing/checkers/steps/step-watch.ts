@@ -1,5 +1,6 @@
-import type { InstallSnapshot, NodeId, RaftMessage, RequestId, Term } from "@quorate/wire";
+import type { InstallSnapshot, NodeId, RaftMessage, RequestId } from "@quorate/wire";
 import type { Output, RaftConfig, RaftCore, RaftView } from "../../../raft/index.ts";
+import { checkPersistedStep } from "./commit-rules.ts";
 import type { ExpectedAnswer } from "./expected-answers.ts";
 import { ExpectedAnswers } from "./expected-answers.ts";
 import { ReadRules } from "./read-rules.ts";
@@ -12,9 +13,17 @@ import {
   followsSender,
 } from "./replication-rules.ts";
 import { RetirementRules } from "./retirement-rules.ts";
-import { checkReceivedStep, checkTakenStep, ExpectedPieces, hasAlready } from "./snapshot-rules.ts";
-import type { Step, StepBegun, StepInput, StepWorld } from "./step.ts";
 import {
+  checkReceivedStep,
+  checkTakenStep,
+  ExpectedPieces,
+  expectedPieceReply,
+  expectedStoredReply,
+  hasAlready,
+} from "./snapshot-rules.ts";
+import type { Step, StepBegun, StepInput, StepWorld, TermAt } from "./step.ts";
+import {
+  checkElected,
   checkPreVoteReplyStep,
   checkPreVoteStep,
   checkTick,
@@ -25,6 +34,7 @@ import {
 
 const OTHER: StepInput = { kind: "other" };
 const TICK: StepInput = { kind: "tick" };
+const PERSISTED: StepInput = { kind: "persisted" };
 
 export interface StepWatchOptions {
   readonly config: RaftConfig;
@@ -40,6 +50,7 @@ export interface StepWatchOptions {
  */
 export class StepWatch {
   readonly #core: RaftCore;
+  readonly #termAt: TermAt;
   readonly #config: RaftConfig;
   readonly #world: StepWorld;
   readonly #answers: ExpectedAnswers;
@@ -57,6 +68,7 @@ export class StepWatch {
 
   constructor(core: RaftCore, { config, world, readIds }: StepWatchOptions) {
     this.#core = core;
+    this.#termAt = (index) => core.termAt(index);
     this.#config = config;
     this.#world = world;
     this.#answers = new ExpectedAnswers(config.nodeId);
@@ -90,6 +102,7 @@ export class StepWatch {
     const peerDown = core.peerDown.bind(core);
     const persisted = core.persisted.bind(core);
     const snapshotTaken = core.snapshotTaken.bind(core);
+    const snapshotChunkStored = core.snapshotChunkStored.bind(core);
     const snapshotReceived = core.snapshotReceived.bind(core);
     return {
       tick: () => {
@@ -106,16 +119,23 @@ export class StepWatch {
         peerDown(peer);
       },
       persisted: (sequence) => {
-        this.#begin(OTHER);
+        this.#begin(PERSISTED);
         persisted(sequence);
       },
       snapshotTaken: (index) => {
         this.#begin({ kind: "snapshotTaken", index });
         return snapshotTaken(index);
       },
+      snapshotChunkStored: (chunk, nextOffset) => {
+        const begun = this.#begin(OTHER);
+        this.#expect(expectedStoredReply(begun, chunk.from, chunk.message, nextOffset));
+        snapshotChunkStored(chunk, nextOffset);
+      },
       snapshotReceived: (chunk) => {
-        const { message } = chunk;
-        this.#begin({ kind: "snapshotReceived", message }, message.lastIncludedIndex);
+        const { from, message } = chunk;
+        const input = { kind: "snapshotReceived", message } as const;
+        const begun = this.#begin(input, message.lastIncludedIndex);
+        this.#expect(expectedStoredReply(begun, from, message, null));
         return snapshotReceived(chunk);
       },
     };
@@ -189,13 +209,17 @@ export class StepWatch {
     const begun = this.#begin({ kind: "message", from, message }, indexNamedBy(message));
     if (from === this.#config.nodeId) return;
     this.#answer = this.#expectedAnswer(begun, from, message);
-    if (this.#answer !== null) this.#answers.expect(this.#answer);
+    this.#expect(this.#answer);
     const isOfLeader = message.type === "AppendEntries" || message.type === "InstallSnapshot";
     if (!isOfLeader || !followsSender(begun, from, message)) return;
     this.#silentTicks = 0;
     if (message.type === "InstallSnapshot" && !hasAlready(begun, message)) {
       this.#pieces.expect(message);
     }
+  }
+
+  #expect(answer: ExpectedAnswer | null): void {
+    if (answer !== null) this.#answers.expect(answer);
   }
 
   #expectedAnswer(begun: StepBegun, from: NodeId, message: RaftMessage): ExpectedAnswer | null {
@@ -205,7 +229,9 @@ export class StepWatch {
       case "PreVote":
         return expectedPreVote(begun, from, message, this.#silentTicks);
       case "AppendEntries":
-        return expectedReply(begun, from, message);
+        return expectedReply(begun, from, message, this.#termAt);
+      case "InstallSnapshot":
+        return expectedPieceReply(begun, from, message);
       default:
         return null;
     }
@@ -221,8 +247,10 @@ export class StepWatch {
   #judge(step: Step): void {
     const { input } = step;
     this.#retirement.stepped(step);
+    checkElected(step, this.#world);
     if (input.kind === "message") this.#judgeMessage(step, input.from, input.message);
     else if (input.kind === "tick") checkTick(step, this.#world);
+    else if (input.kind === "persisted") checkPersistedStep(step, this.#termAt);
     else if (input.kind === "peerDown") checkPeerDown(step, input.peer);
     else if (input.kind === "snapshotTaken") checkTakenStep(step, input.index);
     else if (input.kind === "snapshotReceived") checkReceivedStep(step, input.message);
@@ -236,8 +264,7 @@ export class StepWatch {
     else if (message.type === "AppendEntries") checkAppendEntriesStep(step, from, message);
     else if (message.type === "InstallSnapshot") this.#judgePiece(step, from, message);
     else if (message.type === "AppendEntriesReply") {
-      const termAt = (index: number): Term | null => this.#core.termAt(index);
-      checkReplyStep(step, from, message, { world: this.#world, termAt });
+      checkReplyStep(step, from, message, { world: this.#world, termAt: this.#termAt });
     }
   }
 

@@ -13,10 +13,11 @@ import { requireInvariant } from "../../invariant-violation.ts";
 export type StepInput =
   | { readonly kind: "message"; readonly from: NodeId; readonly message: RaftMessage }
   | { readonly kind: "tick" }
+  | { readonly kind: "persisted" }
   | { readonly kind: "peerDown"; readonly peer: NodeId }
   | { readonly kind: "snapshotTaken"; readonly index: LogIndex }
   | { readonly kind: "snapshotReceived"; readonly message: InstallSnapshot }
-  /** Of the disk, of a client or of an operator. */
+  /** Of the disk, of a client or of an operator, where nothing is asked of the step alone. */
   | { readonly kind: "other" };
 
 /** One input of a core whose effect is not seen yet. */
@@ -34,12 +35,17 @@ export interface Step extends StepBegun {
   readonly after: RaftView;
 }
 
+/** Term of an entry of the core's log; null: it is not there, or not any more. */
+export type TermAt = (index: LogIndex) => Term | null;
+
 /** What the world knows and no server does. */
 export interface StepWorld {
   /** The latest configuration up to `index`, which is committed. */
   committedAt(index: LogIndex): Configuration;
   /** Whether entries were ever taken from the disk of `node`. */
   hasLostEntries(node: NodeId): boolean;
+  /** Whom `voter` was ever heard to vote for in `term`, a candidate for itself; null: nobody. */
+  voteOf(term: Term, voter: NodeId): NodeId | null;
 }
 
 /** Ends the run unless a step did what the paper prescribes. */

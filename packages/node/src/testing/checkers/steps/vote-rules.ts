@@ -1,6 +1,6 @@
 import type { NodeId, PreVote, PreVoteReply, RequestVote } from "@quorate/wire";
 import type { RaftView } from "../../../raft/index.ts";
-import { isVoter } from "../../../raft/index.ts";
+import { hasQuorum, isVoter } from "../../../raft/index.ts";
 import type { ExpectedAnswer } from "./expected-answers.ts";
 import type { Step, StepBegun, StepWorld } from "./step.ts";
 import { requireRule } from "./step.ts";
@@ -106,11 +106,31 @@ export function checkPreVoteReplyStep({ node, before, after }: Step, reply: PreV
 }
 
 /**
- * A voter whose wait is over campaigns. One that a change removes is a voter until the change is
+ * Who leads was voted for by a quorum of the members that it campaigned with (Raft §5.2, §6). Its
+ * own vote nobody hears where it is the only voter.
+ */
+export function checkElected({ node, before, after }: Step, world: StepWorld): void {
+  if (before.role === "leader" || after.role !== "leader") return;
+  const { currentTerm } = after;
+  requireRule(
+    hasQuorum(before.configuration, (id) => id === node || world.voteOf(currentTerm, id) === node),
+    () => `${node} leads in term ${currentTerm}, and no quorum voted for it`,
+  );
+}
+
+/**
+ * A voter whose wait is over campaigns, and not before. One that a change removes is a voter until the change is
  * committed: the others may need it, to commit or to undo it (Diss. §4.2.2).
  */
 export function checkTick({ node, before, after }: Step, world: StepWorld): void {
-  if (before.role === "leader" || before.electionTicksLeft > 1) return;
+  if (before.role === "leader") return;
+  if (before.electionTicksLeft > 1) {
+    requireRule(
+      after.role === before.role && after.electionTicksLeft === before.electionTicksLeft - 1,
+      () => `${node} has ${before.electionTicksLeft} ticks to wait for a leader, and does not`,
+    );
+    return;
+  }
   if (after.isStalled || before.voteFloor !== null) return;
   const committed = world.committedAt(before.commitIndex);
   if (!isVoter(before.configuration, node) && !isVoter(committed, node)) return;

@@ -1,5 +1,5 @@
+import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { InstallSnapshot } from "@quorate/wire";
 import { configurationOf } from "@quorate/wire";
 import { ExpectedAnswers } from "../../../../src/testing/checkers/steps/expected-answers.ts";
 import { ReadRules } from "../../../../src/testing/checkers/steps/read-rules.ts";
@@ -8,28 +8,17 @@ import {
   checkReceivedStep,
   checkTakenStep,
   ExpectedPieces,
+  expectedPieceReply,
+  expectedStoredReply,
 } from "../../../../src/testing/checkers/steps/snapshot-rules.ts";
 import { outputOf } from "../../../raft/server-under-test.ts";
 import { peerOf, viewOf } from "../view-of.ts";
 import { assertViolates } from "../violates.ts";
-import { CONFIG, stepOf } from "./step-of.ts";
+import { CONFIG, installSnapshot, stepOf } from "./step-of.ts";
 
 const VOTE = { type: "RequestVoteReply", term: 2, voteGranted: true } as const;
 const WRITES = { persist: { sequence: 1, hardState: null, entries: [] } };
-const SNAPSHOT: InstallSnapshot = {
-  type: "InstallSnapshot",
-  term: 1,
-  leaderId: "n2",
-  lastIncludedIndex: 5,
-  lastIncludedTerm: 1,
-  configuration: configurationOf({ voters: ["n1", "n2", "n3"] }),
-  configurationIndex: 0,
-  snapshotId: "s",
-  totalBytes: 0,
-  offset: 0,
-  data: new Uint8Array(0),
-  done: true,
-};
+const SNAPSHOT = installSnapshot();
 
 test("answers: of two of the same words the one that is owed is given (Figure 2)", () => {
   const answers = new ExpectedAnswers("n1");
@@ -150,6 +139,65 @@ test("snapshots: pieces of what the log has are caught, and a log that goes with
   checkReceivedStep(stepOf(before, drops, 2), SNAPSHOT);
   assertViolates("Rules Of A Step", () => {
     checkReceivedStep(stepOf(before, drops, 1), SNAPSHOT);
+  });
+});
+
+test("snapshots: what a piece is answered before it is stored (Figure 13, step 1)", () => {
+  const answer = { type: "InstallSnapshotReply", to: "n2", snapshotId: "s", isOwed: true };
+  const refused = { ...answer, lastIncludedIndex: 0, nextOffset: 0, installed: false };
+  for (const role of ["follower", "candidate", "leader"] as const) {
+    const later = stepOf({ role, currentTerm: 2, commitIndex: 9, lastLogIndex: 9 }, {}, 1);
+    assert.deepEqual(expectedPieceReply(later, "n2", SNAPSHOT), { ...refused, term: 2 });
+  }
+  const installed = { ...answer, term: 1, lastIncludedIndex: 5, nextOffset: 10, installed: true };
+  for (const step of [stepOf({}, {}, 1), stepOf({ commitIndex: 5 })]) {
+    assert.deepEqual(expectedPieceReply(step, "n2", SNAPSHOT), installed);
+  }
+  for (const step of [stepOf({}, {}, 2), stepOf({ leaderId: "n3" }, {}, 1)]) {
+    assert.equal(expectedPieceReply(step, "n2", SNAPSHOT), null);
+  }
+});
+
+test("snapshots: what is answered for a piece that is stored (Figure 13, steps 3 to 8)", () => {
+  const answer = { type: "InstallSnapshotReply", to: "n2", term: 1, isOwed: true } as const;
+  const of = { ...answer, lastIncludedIndex: 5, snapshotId: "s" };
+  const followed = stepOf({ leaderId: "n2" });
+  const next = expectedStoredReply(followed, "n2", SNAPSHOT, 4);
+  assert.deepEqual(next, { ...of, nextOffset: 4, installed: false });
+  const last = expectedStoredReply(followed, "n2", SNAPSHOT, null);
+  assert.deepEqual(last, { ...of, nextOffset: 10, installed: true });
+  for (const view of [{}, { leaderId: "n2", currentTerm: 2 }]) {
+    assert.equal(expectedStoredReply(stepOf(view), "n2", SNAPSHOT, 4), null);
+  }
+});
+
+test("answers: a piece that is answered as another one, or never, is caught (Figure 13)", () => {
+  const reply = {
+    type: "InstallSnapshotReply",
+    term: 2,
+    lastIncludedIndex: 0,
+    snapshotId: "s",
+    nextOffset: 0,
+    installed: false,
+  } as const;
+  const answers = new ExpectedAnswers("n1");
+  answers.expect({ ...reply, to: "n2", isOwed: true });
+  answers.outputTaken(outputOf({ messages: [{ to: "n2", message: reply }] }));
+  answers.outputTaken(outputOf(WRITES));
+  answers.expect({ ...reply, to: "n2", isOwed: true });
+  for (const wrong of [
+    { ...reply, term: 1 },
+    { ...reply, lastIncludedIndex: 5 },
+    { ...reply, snapshotId: "t" },
+    { ...reply, nextOffset: 3 },
+    { ...reply, installed: true },
+  ]) {
+    assertViolates("Rules Of A Step", () => {
+      answers.outputTaken(outputOf({ messages: [{ to: "n2", message: wrong }] }));
+    });
+  }
+  assertViolates("Rules Of A Step", () => {
+    answers.outputTaken(outputOf(WRITES));
   });
 });
 

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { AppendEntriesReply } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
+import type { RaftView } from "../../../../src/raft/index.ts";
+import { checkPersistedStep } from "../../../../src/testing/checkers/steps/commit-rules.ts";
 import {
   checkAppendEntriesStep,
   checkHeard,
@@ -25,23 +29,36 @@ test("replication rules: what AppendEntries is answered (Figure 2)", () => {
     conflictIndexMax: 0,
     isOwed: false,
   };
-  const heartbeat = expectedReply(stepOf(LOG, {}, 1), "n2", appendEntries());
+  const heartbeat = expectedReply(stepOf(LOG, {}, 1), "n2", appendEntries(), none);
   assert.deepEqual(heartbeat, { ...agreed, matchIndex: 4 });
   const entries = [entryOf(6, 1), entryOf(7, 1)];
-  const append = expectedReply(stepOf(LOG, {}, 1), "n2", appendEntries({ entries }));
+  const append = expectedReply(stepOf(LOG, {}, 1), "n2", appendEntries({ entries }), none);
   assert.deepEqual(append, { ...agreed, matchIndex: 7 });
-  const refused = { ...answer, success: false, matchIndex: 0, conflictIndexMax: 5, isOwed: true };
-  const conflict = expectedReply(stepOf(LOG, {}, 3), "n2", appendEntries());
-  assert.deepEqual(conflict, { ...refused, conflictTerm: 3 });
-  const short = expectedReply(stepOf({ lastLogIndex: 2 }), "n2", appendEntries());
-  assert.deepEqual(short, { ...refused, conflictTerm: null });
-  const earlier = expectedReply(stepOf({ ...LOG, currentTerm: 2 }, {}, 1), "n2", appendEntries());
+  const refused = { ...answer, success: false, matchIndex: 0, isOwed: true };
+  const short = expectedReply(stepOf({ lastLogIndex: 2 }), "n2", appendEntries(), none);
+  assert.deepEqual(short, { ...refused, conflictTerm: null, conflictIndexMax: 3 });
+  const later = stepOf({ ...LOG, currentTerm: 2 }, {}, 1);
+  const earlier = expectedReply(later, "n2", appendEntries(), none);
   const freeing = { term: 2, conflictTerm: null, conflictIndexMax: 0 };
   assert.deepEqual(earlier, { ...refused, ...freeing });
   assert.equal(
-    expectedReply(stepOf({ ...LOG, leaderId: "n3" }, {}, 1), "n2", appendEntries()),
+    expectedReply(stepOf({ ...LOG, leaderId: "n3" }, {}, 1), "n2", appendEntries(), none),
     null,
   );
+});
+
+test("replication rules: a hint skips the term that differs, but not what is committed (§5.3)", () => {
+  const terms = [1, 1, 3, 3, 3, 4];
+  const termAt = (index: number): number | null => terms[index - 1] ?? null;
+  const hint = (commitIndex: number): unknown => {
+    const step = stepOf({ lastLogIndex: 6, lastLogTerm: 4, commitIndex, currentTerm: 5 }, {}, 3);
+    const request = appendEntries({ term: 5, prevLogTerm: 2 });
+    const answer = expectedReply(step, "n2", request, termAt);
+    assert.ok(answer?.type === "AppendEntriesReply");
+    assert.equal(answer.conflictTerm, 3);
+    return answer.conflictIndexMax;
+  };
+  assert.deepEqual([0, 2, 3, 4].map(hint), [3, 3, 4, 5]);
 });
 
 test("replication rules: a leader that is heard and not waited for is caught (§5.2)", () => {
@@ -78,6 +95,59 @@ test("replication rules: a leader that believes answers of an earlier term is ca
   checkReplyStep(stepOf(before, { peers }), "n2", { ...reply, term: 2 }, using);
   assertViolates("Rules Of A Step", () => {
     checkReplyStep(stepOf(before, { peers }), "n2", reply, using);
+  });
+});
+
+test("replication rules: a leader that does not believe what is stored is caught (Figure 2)", () => {
+  const before = { ...LEADER, peers: [peerOf({ nextIndex: 9, matchIndex: 2 })] };
+  const using = { world: WORLD, termAt: none };
+  const stored = (reply: Partial<AppendEntriesReply>): void => {
+    checkReplyStep(stepOf(before), "n2", refusal({ success: true, ...reply }), using);
+  };
+  for (const late of [{ matchIndex: 2 }, { matchIndex: 9 }, { matchIndex: 5, round: 4 }]) {
+    stored(late);
+  }
+  assertViolates("Rules Of A Step", () => {
+    stored({ matchIndex: 5 });
+  });
+});
+
+test("replication rules: a leader that waits to commit what a quorum has is caught (Figure 2)", () => {
+  const before = { ...LEADER, currentTerm: 2, peers: [peerOf({}), peerOf({ id: "n3" })] };
+  const peers = [peerOf({ matchIndex: 6, nextIndex: 7 }), peerOf({ id: "n3" })];
+  const reply = refusal({ term: 2, success: true, matchIndex: 6 });
+  const answered = (changes: Partial<RaftView>, from: Partial<RaftView>, term: number): void => {
+    const step = stepOf({ ...before, ...from }, { peers, ...changes });
+    checkReplyStep(step, "n2", reply, { world: WORLD, termAt: () => term });
+  };
+  // The leader's own disk has entry 4, that of n2 has 6.
+  answered({ commitIndex: 4 }, {}, 2);
+  answered({}, {}, 1);
+  answered({}, { durableIndex: 0 }, 2);
+  const joint = configurationOf({ voters: ["n1", "n2"], votersOutgoing: ["n1", "n3", "n4"] });
+  answered({}, { configuration: joint }, 2);
+  const halved = configurationOf({ voters: ["n1", "n2"], votersOutgoing: ["n1", "n2", "n3"] });
+  // Its own removal is what is committed.
+  answered({ commitIndex: 4, role: "follower", peers: [] }, { configuration: halved }, 2);
+  for (const [changes, from] of [
+    [{}, {}],
+    [{ commitIndex: 3 }, {}],
+    [{ commitIndex: 4 }, { durableIndex: 5 }],
+    [{}, { configuration: halved }],
+    [{ role: "follower", peers: [] }, {}],
+  ] as const) {
+    assertViolates("Rules Of A Step", () => {
+      answered(changes, from, 2);
+    });
+  }
+});
+
+test("replication rules: a leader that does not count its own disk is caught (Diss. §10.2.1)", () => {
+  const before = { ...LEADER, peers: [peerOf({ matchIndex: 7, nextIndex: 8 })] };
+  checkPersistedStep(stepOf(before, { durableIndex: 8, commitIndex: 7 }), () => 1);
+  checkPersistedStep(stepOf({ ...before, role: "follower" }, { durableIndex: 8 }), () => 1);
+  assertViolates("Rules Of A Step", () => {
+    checkPersistedStep(stepOf(before, { durableIndex: 8, commitIndex: 4 }), () => 1);
   });
 });
 

@@ -1,4 +1,11 @@
-import type { AppendEntries, AppendEntriesReply, PreVote, RequestVote } from "@quorate/wire";
+import type {
+  AppendEntries,
+  AppendEntriesReply,
+  InstallSnapshot,
+  PreVote,
+  RequestVote,
+} from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
 import type { RaftConfig, RaftView } from "../../../../src/raft/index.ts";
 import { RAFT_DEFAULTS } from "../../../../src/raft/index.ts";
 import type { Step, StepWorld } from "../../../../src/testing/checkers/steps/step.ts";
@@ -22,10 +29,11 @@ export function stepOf(
   };
 }
 
-/** Nothing is lost, and the members are those of the view. */
+/** Nothing is lost, nobody voted, and the members are those of the view. */
 export const WORLD: StepWorld = {
   committedAt: () => viewOf({}).configuration,
   hasLostEntries: () => false,
+  voteOf: () => null,
 };
 
 export function requestVote(changes: Partial<RequestVote> = {}): RequestVote {
@@ -75,6 +83,24 @@ export function refusal(changes: Partial<AppendEntriesReply> = {}): AppendEntrie
     conflictTerm: null,
     conflictIndex: 3,
     round: 3,
+    ...changes,
+  };
+}
+
+export function installSnapshot(changes: Partial<InstallSnapshot> = {}): InstallSnapshot {
+  return {
+    type: "InstallSnapshot",
+    term: 1,
+    leaderId: "n2",
+    lastIncludedIndex: 5,
+    lastIncludedTerm: 1,
+    configuration: configurationOf({ voters: ["n1", "n2", "n3"] }),
+    configurationIndex: 0,
+    snapshotId: "s",
+    totalBytes: 10,
+    offset: 0,
+    data: new Uint8Array(10),
+    done: true,
     ...changes,
   };
 }

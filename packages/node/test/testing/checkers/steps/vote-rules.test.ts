@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configurationOf } from "@quorate/wire";
+import type { RaftView } from "../../../../src/raft/index.ts";
+import type { StepWorld } from "../../../../src/testing/checkers/steps/step.ts";
 import {
+  checkElected,
   checkPreVoteReplyStep,
   checkPreVoteStep,
   checkTick,
@@ -115,7 +118,12 @@ test("vote rules: a voter that waits on after its timeout is caught, on its way 
   };
   const campaigns = { role: "preCandidate", votesGranted: 1 } as const;
   for (const view of [LOG, { ...LOG, ...outgoing }]) {
-    checkTick(stepOf({ ...view, electionTicksLeft: 2 }), WORLD);
+    checkTick(stepOf({ ...view, electionTicksLeft: 2 }, { electionTicksLeft: 1 }), WORLD);
+    for (const wrong of [{}, campaigns, { ...campaigns, electionTicksLeft: 1 }]) {
+      assertViolates("Rules Of A Step", () => {
+        checkTick(stepOf({ ...view, electionTicksLeft: 2 }, wrong), WORLD);
+      });
+    }
     checkTick(stepOf({ ...view, electionTicksLeft: 1 }, campaigns), WORLD);
     checkTick(stepOf({ ...view, electionTicksLeft: 1 }, { isStalled: true }), WORLD);
     assertViolates("Rules Of A Step", () => {
@@ -125,4 +133,35 @@ test("vote rules: a voter that waits on after its timeout is caught, on its way 
   const { configuration } = outgoing;
   const gone = { ...WORLD, committedAt: () => configuration };
   checkTick(stepOf({ ...LOG, ...outgoing, electionTicksLeft: 1 }), gone);
+});
+
+test("vote rules: a leader that no quorum voted for is caught (§5.2, §6)", () => {
+  const votes = (...voters: string[]): StepWorld => ({
+    ...WORLD,
+    voteOf: (term, voter) => (term === 2 && voters.includes(voter) ? "n1" : null),
+  });
+  const campaigns = { role: "candidate", currentTerm: 2, votesGranted: 1 } as const;
+  const leads = { role: "leader", votesGranted: null } as const;
+  const elected = (view: Partial<RaftView>, world: StepWorld): void => {
+    checkElected(stepOf({ ...campaigns, ...view }, leads), world);
+  };
+  const joint = configurationOf({ voters: ["n1", "n2"], votersOutgoing: ["n3", "n4", "n5"] });
+  const alone = configurationOf({ voters: ["n1"] });
+  elected({}, votes("n3"));
+  elected({ configuration: alone }, votes());
+  elected({ configuration: joint }, votes("n2", "n3", "n5"));
+  checkElected(stepOf({ ...campaigns, ...leads }), votes());
+  checkElected(stepOf(campaigns), votes());
+  for (const [view, world] of [
+    [{}, votes()],
+    [{}, votes("n4")],
+    [{ currentTerm: 3 }, votes("n2", "n3")],
+    [{}, { ...WORLD, voteOf: () => "n3" }],
+    [{ configuration: joint }, votes("n2", "n3")],
+    [{ configuration: joint }, votes("n3", "n4", "n5")],
+  ] as const) {
+    assertViolates("Rules Of A Step", () => {
+      elected(view, world);
+    });
+  }
 });
