@@ -80,6 +80,8 @@ export class SqliteSimStorage implements CrashableStorage {
   #isFull = false;
   #hasFailed = false;
   #isCut = false;
+  /** What came of telling the node something that its storage reported. */
+  #thrown: { readonly error: unknown } | null = null;
 
   /** @throws StorageError where the directory is refused. */
   constructor(context: SimStorageContext, directory: SqliteDirectory) {
@@ -108,7 +110,11 @@ export class SqliteSimStorage implements CrashableStorage {
     context.coverage.add("secondBootstrapsRefused");
     this.#loop.open();
     onReport = (report) => {
-      this.#onReport(report);
+      try {
+        this.#onReport(report);
+      } catch (error) {
+        this.#thrown ??= { error };
+      }
     };
     const { contents, recovered } = opening.result();
     this.#requireSame(contents, recovered);
@@ -221,13 +227,23 @@ export class SqliteSimStorage implements CrashableStorage {
     } else {
       if (trouble.isFull && !this.#isLimited) this.#limit();
       this.#chooseFailure();
-      this.#loop.onRequest(request);
+      this.#request(request);
       this.#requireEndAfterFailure();
       if (this.#hasFailed) return;
       this.#failNothing();
       const isKept = this.#waiting.some((waiting) => waiting.request === request);
       if (isKept) this.#takeBack(this.#waiting);
     }
+  }
+
+  #request(request: StorageRequest): void {
+    this.#loop.onRequest(request);
+    this.#throwFinding();
+  }
+
+  /** Not through the loop, which would take what the checkers say of a node for a failed disk. */
+  #throwFinding(): void {
+    if (this.#thrown !== null) throw this.#thrown.error;
   }
 
   /** Of a write, whose sync comes first, or of what is tidied up after it. */
@@ -250,6 +266,7 @@ export class SqliteSimStorage implements CrashableStorage {
       this.#beforeFailure = this.#directory.read();
     }
     act();
+    this.#throwFinding();
     this.#requireEndAfterFailure();
     if (!this.#hasFailed) this.#failNothing();
   }
@@ -285,7 +302,7 @@ export class SqliteSimStorage implements CrashableStorage {
 
   #limit(): void {
     this.#isLimited = true;
-    this.#loop.onRequest({ kind: "limitSize", sizeMaxBytes: PAGE_BYTES });
+    this.#request({ kind: "limitSize", sizeMaxBytes: PAGE_BYTES });
     this.#lookForRoom();
   }
 
@@ -300,7 +317,7 @@ export class SqliteSimStorage implements CrashableStorage {
   #liftLimit(): void {
     if (!this.#isLimited) return;
     this.#isLimited = false;
-    this.#loop.onRequest({ kind: "limitSize", sizeMaxBytes: 2 ** 32 });
+    this.#request({ kind: "limitSize", sizeMaxBytes: 2 ** 32 });
   }
 
   #onReport(report: StorageReport): void {
