@@ -26,6 +26,8 @@ Runs the test files whose path contains one of the given parts; without parts, a
 const SYSTEM = ["packages/*/test/system/**/*.test.ts", "scripts/**/system/**/*.test.ts"];
 const EVERY = ["packages/*/test/**/*.test.ts", "scripts/**/*.test.ts"];
 const UNIT_CONCURRENCY = 2;
+/** A minute and more each: begun last, they would leave one core with nothing to do. */
+const LONGEST = ["scripts/mutants/random", "packages/node/test/sim/", "scripts/fuzz/"];
 const TEST_TIMEOUT_MS = 1_800_000;
 /** The counts of one run, as its last diagnostics say them. */
 const COUNT = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/u;
@@ -42,7 +44,11 @@ async function filesOf(patterns: string[], parts: readonly string[]): Promise<st
   const files: string[] = [];
   for await (const file of glob(patterns, { exclude: ["**/node_modules/**"] })) files.push(file);
   const wanted = files.filter((file) => parts.length === 0 || parts.some((p) => file.includes(p)));
-  return wanted.sort();
+  const rank = (file: string): number => {
+    const at = LONGEST.findIndex((part) => file.includes(part));
+    return at === -1 ? LONGEST.length : at;
+  };
+  return wanted.sort().sort((one, other) => rank(one) - rank(other));
 }
 
 /** Runs files and hands their events on, all but the counts: those are summed up. */
