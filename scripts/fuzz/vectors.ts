@@ -32,6 +32,15 @@ export const FUZZ_VECTORS: readonly FuzzVector[] = [
     ).toString("hex"),
   },
   {
+    target: "snapshot-files",
+    was: "a part of a snapshot was resumed whose length is no whole number any more",
+    input:
+      "51727465536e6170000000019204cc650000000000000005000000000000010101010000000001f4" +
+      "20663662383339363530366164326163333162666536643733666130313535653000000000000000" +
+      "00000000000000000000000000000000000000000000000000000000000000000000000000000000" +
+      "0000000000000000",
+  },
+  {
     target: "messages",
     was: "minus zero in an event was another number after a trip",
     input:

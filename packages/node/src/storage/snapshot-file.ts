@@ -78,7 +78,8 @@ export async function readHeader(handle: FileHandle): Promise<SnapshotHeader | n
   const lastIncludedIndex = Number(bytes.readBigUInt64BE(16));
   const lastIncludedTerm = Number(bytes.readBigUInt64BE(24));
   const totalBytes = Number(bytes.readBigUInt64BE(32));
-  if (!isIdentifier(snapshotId)) return null;
+  const numbers = [lastIncludedIndex, lastIncludedTerm, totalBytes];
+  if (!isIdentifier(snapshotId) || !numbers.every(Number.isSafeInteger)) return null;
   return { name: { lastIncludedIndex, lastIncludedTerm, snapshotId }, totalBytes };
 }
 

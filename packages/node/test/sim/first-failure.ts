@@ -7,11 +7,12 @@ import { drawPlan } from "../../src/testing/simulation-plan.ts";
 /** A bug must show itself within so many seeds. */
 const SEEDS = 100;
 
-/** Seeds whose plan lets a bug show itself are tried, as many as this says. */
+/** Seeds whose plan lets a bug show itself are tried, until one `says` what is looked for. */
 export async function firstFailure(
   parts: NodeParts,
   isOfUse: (plan: SimulationPlan) => boolean = () => true,
   fabric?: Fabric,
+  says: RegExp = /^/u,
 ): Promise<SimulationFailure> {
   const overrides = fabric === undefined ? {} : { fabric };
   let tried = 0;
@@ -20,7 +21,7 @@ export async function firstFailure(
     if (!isOfUse(plan)) continue;
     tried++;
     const { failure } = await simulate(seed, { parts, overrides });
-    if (failure !== null) return failure;
+    if (failure !== null && says.test(failure.message)) return failure;
   }
   return assert.fail(`the bug went unnoticed through ${SEEDS} seeds`);
 }
