@@ -26,8 +26,13 @@ Runs the test files whose path contains one of the given parts; without parts, a
 const SYSTEM = ["packages/*/test/system/**/*.test.ts", "scripts/**/system/**/*.test.ts"];
 const EVERY = ["packages/*/test/**/*.test.ts", "scripts/**/*.test.ts"];
 const UNIT_CONCURRENCY = 2;
-/** A minute and more each: begun last, they would leave one core with nothing to do. */
-const LONGEST = ["scripts/mutants/random", "packages/node/test/sim/", "scripts/fuzz/"];
+/** Half a minute and more each: begun last, they would leave one core with nothing to do. */
+const LONGEST = [
+  "scripts/mutants/random",
+  "packages/node/test/sim/",
+  "scripts/fuzz/",
+  "scripts/simulate/",
+];
 const TEST_TIMEOUT_MS = 1_800_000;
 /** The counts of one run, as its last diagnostics say them. */
 const COUNT = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/u;
