@@ -225,6 +225,23 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
         "  const voteGranted = request.candidateId === from &&",
     },
     {
+      name: "prevote-answers-tell-no-term",
+      claim: "a pre-candidate that is behind never learns the term of those that refuse it",
+      rules: [9],
+      file: "request-vote.ts",
+      find: '    type: "PreVoteReply",\n    term: state.currentTerm,',
+      replace: '    type: "PreVoteReply",\n    term: 0,',
+    },
+    {
+      name: "prevote-answers-repeat-nothing",
+      claim:
+        "the answer to a pre-vote names the voter's next term, not the one that was asked about",
+      rules: [8],
+      file: "request-vote.ts",
+      find: "    preVoteTerm: request.term,",
+      replace: "    preVoteTerm: state.currentTerm + 1,",
+    },
+    {
       name: "leader-of-an-earlier-term-is-not-answered",
       claim: "a leader of an earlier term is not told of the later one",
       rules: [9],
@@ -240,6 +257,22 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "election.ts",
       find: 'state.role = "preCandidate";\n  state.leaderId = null;',
       replace: 'state.role = "preCandidate";',
+    },
+    {
+      name: "candidates-follow-nobody",
+      claim: "a candidate goes on although its term has a leader",
+      rules: [6],
+      file: "append-entries.ts",
+      find: "  becomeFollower(state, request.leaderId);\n",
+      replace: "",
+    },
+    {
+      name: "later-terms-depose-nobody",
+      claim: "who learns of a later term goes on in it as what it was",
+      rules: [4],
+      file: "raft-state.ts",
+      find: "  state.currentTerm = term;\n  state.votedFor = null;\n  becomeFollower(state, null);",
+      replace: "  state.currentTerm = term;\n  state.votedFor = null;",
     },
     {
       name: "loyalty-even-against-the-leaders-wish",

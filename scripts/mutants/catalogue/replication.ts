@@ -63,6 +63,14 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       replace: "Math.min(request.leaderCommit, state.log.lastIndex)",
     },
     {
+      name: "late-messages-move-the-commit-point-back",
+      claim: "a late message of the leader takes back what a follower knows to be committed",
+      rules: [18],
+      file: "raft/append-entries.ts",
+      find: "Math.max(state.commitIndex, Math.min(request.leaderCommit, lastNewIndex));",
+      replace: "Math.min(request.leaderCommit, lastNewIndex);",
+    },
+    {
       name: "match-index-falls",
       claim: "a late success lowers what is known to match",
       rules: [19],
@@ -111,6 +119,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       find: "if (!reply.success && reply.conflictIndex === 0) return false;",
       replace: "",
       tier: "simulator",
+      fabric: "messages",
+      budgetSeconds: 80,
     },
     {
       name: "pieces-of-an-earlier-term-are-not-refused",
@@ -130,7 +140,9 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/install-snapshot.ts",
       find: "if (reply.lastIncludedIndex === 0) return;",
       replace: "",
-      tier: "unit",
+      tier: "simulator",
+      fabric: "messages",
+      budgetSeconds: 80,
     },
     {
       name: "late-rejections-count",
@@ -200,6 +212,14 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       find: "    conflictIndex,\n    round: request.round,",
       replace: "    conflictIndex: request.prevLogIndex,\n    round: request.round,",
       tier: "simulator",
+    },
+    {
+      name: "refusals-name-no-term",
+      claim: "a leader that has the follower's term never looks behind its last entry of it",
+      rules: [22],
+      file: "raft/append-entries.ts",
+      find: "conflictTerm: isShort ? null : log.termAt(request.prevLogIndex),",
+      replace: "conflictTerm: null,",
     },
     {
       name: "goes-on-sending-after-a-rejection",

@@ -179,7 +179,7 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       file: "raft/raft-state.ts",
       find: "    this.outbox.dropAcknowledgements(first.index, this.persistence.handedSequence);\n",
       replace: "",
-      tier: "simulator",
+      tier: "unit",
     },
     {
       name: "two-processes-in-one-directory",

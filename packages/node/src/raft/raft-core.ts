@@ -47,6 +47,9 @@ export interface PeerView {
   readonly state: "probe" | "replicate" | "snapshot";
   readonly inFlightMessages: number;
   readonly inFlightBytes: number;
+  /** Ticks since it answered, or since it is sent anything. */
+  readonly silentTicks: number;
+  /** Whether that is less than an election timeout. */
   readonly recentlyActive: boolean;
   /** Rounds of catching up that a staging learner has had. */
   readonly catchUpRounds: number;
@@ -368,6 +371,7 @@ export class RaftCore {
       state: progress.state,
       inFlightMessages: progress.inFlightMessages,
       inFlightBytes: progress.inFlightBytes,
+      silentTicks: progress.silentTicks,
       recentlyActive: progress.wasHeardWithin(config.electionTicks),
       catchUpRounds: progress.catchUp.rounds,
       isDeparting: progress.departedTicks !== null,

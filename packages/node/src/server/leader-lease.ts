@@ -35,7 +35,10 @@ export class LeaderLease {
     readonly nowMs: number;
   }) {
     const { electionTimeoutMs, heartbeatIntervalMs, tickIntervalMs, nowMs } = times;
-    this.#lastsMs = (electionTimeoutMs - heartbeatIntervalMs) * DRIFT_MARGIN;
+    // A voter that reads this leader after a stall of its loop still counts the late ticks of the
+    // stall: a heartbeat's at most, and the next one may be due at once.
+    const loyalMs = electionTimeoutMs - heartbeatIntervalMs - tickIntervalMs;
+    this.#lastsMs = loyalMs * DRIFT_MARGIN;
     this.#stallMs = heartbeatIntervalMs + tickIntervalMs;
     this.#lastTickMs = nowMs;
   }

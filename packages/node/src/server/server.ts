@@ -134,9 +134,10 @@ export class QuorateServer {
   }
 
   /**
-   * Stops in order: refuses writes, transfers and changes of members, hands leadership to a peer where it leads (within a
-   * few election timeouts, or not), answers what waits, makes what is pending durable, and releases port and
-   * directory. A crash instead of it loses nothing that was acknowledged.
+   * Stops in order: refuses writes, transfers and changes of members, hands leadership to a peer
+   * where it leads (within a few election timeouts, or not), answers what waits, makes what is
+   * pending durable, and releases port and directory. A crash instead of it loses nothing that was
+   * acknowledged.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();

@@ -143,10 +143,19 @@ export class SimLife {
     const fullDisk = new FullDisk(id);
     return new SimProcess(world.scheduler, this.#options.clockRate, () => {
       world.checker.nodeTurned(id);
+      this.#checkLease();
       // Only there writes come by the daemon's own router, which is to refuse them.
       if (this.#core === null || world.streams === null) return;
       fullDisk.turned(disk.trouble.isFull, this.#core);
     });
+  }
+
+  /** Whether or not anybody reads by it now. */
+  #checkLease(): void {
+    if (!this.#options.config.leaseReads || this.#core === null) return;
+    if (this.driver.leaseRead() === null) return;
+    this.leases.check(this.driver.view());
+    this.#host.world.checker.leaseHeld(this.#host.id);
   }
 
   #createStorage(random: SeededRandom): CrashableStorage {

@@ -282,7 +282,6 @@ export class SimNode {
     life.process.deliver(() => {
       if (life.driver.leaseRead() !== null) {
         this.#world.coverage.add("leaseReads");
-        life.leases.check(life.driver.view());
         answerAt(life.driver.lastApplied);
         return;
       }

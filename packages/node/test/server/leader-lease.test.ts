@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { LeaderLease } from "../../src/server/leader-lease.ts";
 import { viewOf } from "../testing/checkers/view-of.ts";
 
-/** (300 - 50) x 0.9. */
-const LASTS_MS = 225;
+/** (300 - 50 - 10) x 0.9. */
+const LASTS_MS = 216;
 
 const LEADING = viewOf({ role: "leader", currentTerm: 3, leaderId: "n1" });
 

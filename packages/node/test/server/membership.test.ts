@@ -22,6 +22,7 @@ function peer(id: string, matchIndex: number): PeerView {
     state: "replicate",
     inFlightMessages: 0,
     inFlightBytes: 0,
+    silentTicks: 0,
     recentlyActive: true,
     catchUpRounds: 0,
     isDeparting: false,

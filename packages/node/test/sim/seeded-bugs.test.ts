@@ -9,7 +9,7 @@ import type { KvResult } from "../../src/kv/kv-result.ts";
 import { KvStateMachine } from "../../src/kv/kv-state-machine.ts";
 import type { SnapshotWriter } from "../../src/ports/snapshot-store.ts";
 import type { StateRestorer } from "../../src/ports/state-machine.ts";
-import type { ConfigurationCodec, Output, PersistBatch } from "../../src/raft/index.ts";
+import type { ConfigurationCodec, Output, PersistBatch, RaftView } from "../../src/raft/index.ts";
 import { RaftCore } from "../../src/raft/index.ts";
 import type { SimulationPlan } from "../../src/testing/simulation-plan.ts";
 import { assertCaughtAs, assertIs, firstFailure } from "./first-failure.ts";
@@ -387,6 +387,22 @@ test("seeded bug: leases by a clock that stands still in pauses are caught (Diss
       faults.has("isolateLeader") &&
       faults.has("pause") &&
       thinkMeanUs <= 10_000,
+  );
+  assertIs(failure, ["Fresh Reads"]);
+});
+
+test("seeded bug: leases of rounds that nobody echoed are caught before a read is wrong (Diss. §6.4.1)", async () => {
+  class HastyCore extends RaftCore {
+    override view(): RaftView {
+      const view = super.view();
+      return { ...view, confirmedRound: view.round };
+    }
+  }
+  const failure = await firstFailure(
+    { createCore: (...from) => new HastyCore(...from), judgesSteps: true },
+    ({ raft }) => raft.leaseReads,
+    "messages",
+    /no quorum has to wait for it any more$/u,
   );
   assertIs(failure, ["Fresh Reads"]);
 });

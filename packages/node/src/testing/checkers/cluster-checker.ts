@@ -31,6 +31,7 @@ import { checkDurableProgress } from "./durable-progress.ts";
 import { ElectionLedger } from "./election-ledger.ts";
 import { History } from "./history.ts";
 import { checkLeaderAppendOnly } from "./leader-append-only.ts";
+import { checkLoyalQuorum } from "./lease-watch.ts";
 import { LogMatching } from "./log-matching.ts";
 import { LogMirror } from "./log-mirror.ts";
 import { checkOwnVote, checkPromise } from "./promises.ts";
@@ -193,6 +194,21 @@ export class ClusterChecker {
     const hadAll = disk.chainHashAt(view.lastLogIndex) !== null;
     const lastIndex = hadAll ? view.lastLogIndex : disk.lastIndex;
     checkTarget(node, view, { to, lastIndex }, (index) => life.core.entryAt(index));
+  }
+
+  /**
+   * `node` would answer a read by its lease: a quorum that will vote for nobody else yet is what
+   * that rests on (Diss. §6.4.1). Who is down comes back as loyal as it may have been.
+   */
+  leaseHeld(node: NodeId): void {
+    const view = this.#lives.get(node)?.core.view();
+    if (view === undefined) return;
+    const { configuration } = this.#configurationAt(view.commitIndex);
+    checkLoyalQuorum(
+      node,
+      configuration,
+      (id) => id === node || this.#lives.get(id)?.steps?.isLoyal !== false,
+    );
   }
 
   becameDurable(node: NodeId, before: HardState, disk: SimDisk): void {

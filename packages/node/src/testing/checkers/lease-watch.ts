@@ -1,5 +1,6 @@
-import type { NodeId, RaftMessage, Term } from "@quorate/wire";
+import type { Configuration, NodeId, RaftMessage, Term } from "@quorate/wire";
 import type { RaftView } from "../../raft/index.ts";
+import { hasQuorum } from "../../raft/index.ts";
 import { requireInvariant } from "../invariant-violation.ts";
 
 /** A confirmation round of a leader. */
@@ -53,7 +54,7 @@ export class LeaseWatch {
     if (isStall) this.#sentBeforeStall = this.#sent;
   }
 
-  /** The node, which is as `view` says, answers a read by its lease. */
+  /** The node, which is as `view` says, would answer a read by its lease. */
   check({ currentTerm, confirmedRound }: RaftView): void {
     const { term, round } = this.#sentBeforeStall;
     requireInvariant(
@@ -64,4 +65,20 @@ export class LeaseWatch {
         `still after round ${round}`,
     );
   }
+}
+
+/**
+ * A lease lasts for as long as nobody else can be elected: a quorum that it was granted by is loyal,
+ * at this moment of the one time that no server knows (Diss. §6.4.1).
+ */
+export function checkLoyalQuorum(
+  node: NodeId,
+  members: Configuration,
+  isBound: (id: NodeId) => boolean,
+): void {
+  requireInvariant(
+    hasQuorum(members, isBound),
+    "Fresh Reads",
+    () => `${node} reads by a lease, and no quorum has to wait for it any more`,
+  );
 }

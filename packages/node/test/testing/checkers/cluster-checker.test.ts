@@ -531,6 +531,37 @@ for (const { claim, invariant, says, given, breach } of BREACHES) {
   });
 }
 
+test("cluster checker: catches a lease that outlasts the loyalty it rests on (Diss. §6.4.1)", () => {
+  const { checker } = new Cluster();
+  const { electionTicks } = RAFT_DEFAULTS;
+  const start = (nodeId: NodeId): RaftCore => {
+    const config = { ...RAFT_DEFAULTS, nodeId, leaseReads: true };
+    const disk = new SimDisk(MEMBERS, () => undefined);
+    const core = new RaftCore(config, disk.recover(), { below: () => 0 }, CODEC);
+    checker.nodeStarted(nodeId, core);
+    checker.judgeSteps(core, config);
+    return core;
+  };
+  const wait = (core: RaftCore, ticks: number): void => {
+    for (let tick = 0; tick < ticks; tick++) core.tick();
+  };
+  start("n1");
+  const third = start("n3");
+  wait(start("n2"), electionTicks);
+  wait(third, electionTicks - 1);
+  checker.leaseHeld("n1");
+  // Who is down votes for nobody, and not at once when it is back.
+  checker.nodeCrashed("n2");
+  wait(third, 1);
+  checker.leaseHeld("n1");
+  const second = start("n2");
+  checker.leaseHeld("n1");
+  wait(second, electionTicks);
+  assert.throws(() => {
+    checker.leaseHeld("n1");
+  }, /^InvariantViolation: n1 reads by a lease, and no quorum has to wait for it any more$/u);
+});
+
 test("cluster checker: catches a step against the rules when it looks (§5.2)", () => {
   const { checker } = new Cluster();
   const disk = new SimDisk(MEMBERS, () => undefined);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RaftMessage } from "@quorate/wire";
+import { configurationOf } from "@quorate/wire";
 import { simulate } from "@quorate/node/testing";
 import { KvStateMachine } from "../../../src/kv/kv-state-machine.ts";
 import { checkStamp } from "../../../src/testing/checkers/cluster-time.ts";
-import { LeaseWatch } from "../../../src/testing/checkers/lease-watch.ts";
+import { checkLoyalQuorum, LeaseWatch } from "../../../src/testing/checkers/lease-watch.ts";
 import { viewOf } from "./view-of.ts";
 import { assertViolates } from "./violates.ts";
 
@@ -48,6 +49,23 @@ test("LeaseWatch: a lease of a round from before a stall is caught (Diss. §6.4.
 
 test("LeaseWatch: a pause that is shorter than a missed beat is no stall (Diss. §6.4.1)", () => {
   pausedFor(STALL_MS).check(viewOf({ currentTerm: 2, confirmedRound: 5 }));
+});
+
+test("lease: one that no quorum has to wait for is caught, of each half while joint (Diss. §6.4.1)", () => {
+  const members = configurationOf({
+    voters: ["n1", "n2", "n3"],
+    votersOutgoing: ["n3", "n4", "n5"],
+  });
+  const bound = (...ids: readonly string[]): void => {
+    checkLoyalQuorum("n1", members, (id) => ids.includes(id));
+  };
+  bound("n1", "n3", "n4");
+  bound("n1", "n2", "n4", "n5");
+  for (const ids of [["n1", "n2", "n3"], ["n3", "n4", "n5"], ["n3"], []]) {
+    assertViolates("Fresh Reads", () => {
+      bound(...ids);
+    });
+  }
 });
 
 test("cluster time: a stamp from before what is applied is caught (Diss. §6.3)", () => {

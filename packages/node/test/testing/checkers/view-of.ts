@@ -39,6 +39,7 @@ export function peerOf(changes: Partial<PeerView>): PeerView {
     state: "probe",
     inFlightMessages: 0,
     inFlightBytes: 0,
+    silentTicks: 0,
     recentlyActive: true,
     catchUpRounds: 0,
     isDeparting: false,

@@ -20,8 +20,7 @@ export type ExpectedAnswer = {
   | {
       readonly type: "PreVoteReply";
       readonly preVoteTerm: Term;
-      /** Null: a matter of what is not seen from outside. */
-      readonly voteGranted: boolean | null;
+      readonly voteGranted: boolean;
     }
   | {
       readonly type: "AppendEntriesReply";
@@ -56,19 +55,42 @@ const ANSWERS: ReadonlySet<RaftMessage["type"]> = new Set<ExpectedAnswer["type"]
 export class ExpectedAnswers {
   readonly #node: NodeId;
   #expected: ExpectedAnswer[] = [];
+  /** The log up to here is on the disk, or on its way there. */
+  #handedIndex: LogIndex;
 
-  constructor(node: NodeId) {
+  constructor(node: NodeId, lastLogIndex: LogIndex) {
     this.#node = node;
+    this.#handedIndex = lastLogIndex;
   }
 
   expect(answer: ExpectedAnswer): void {
     this.#expected.push(answer);
   }
 
+  /**
+   * The log is cut from `index` on. Of what was there no disk will ever have what no batch holds:
+   * nobody may be told that it is stored (Raft Figure 2, AppendEntries 3).
+   */
+  cut(index: LogIndex): void {
+    const mayLeave = (answer: ExpectedAnswer): boolean =>
+      answer.type !== "AppendEntriesReply" ||
+      answer.matchIndex < index ||
+      answer.matchIndex <= this.#handedIndex;
+    this.#expected = this.#expected.filter(mayLeave);
+    this.#handedIndex = Math.min(this.#handedIndex, index - 1);
+  }
+
+  /** A snapshot that ends at `index` takes the place of the whole log (Raft §7). */
+  startedAfter(index: LogIndex): void {
+    this.cut(1);
+    this.#handedIndex = index;
+  }
+
   outputTaken({ messages, messagesAfterPersist, persist }: Output): void {
     for (const { to, message } of messages) this.#sent(to, message);
     for (const { to, message } of messagesAfterPersist) this.#sent(to, message);
     if (persist === null) return;
+    this.#handedIndex = persist.entries.at(-1)?.index ?? this.#handedIndex;
     // With a batch goes all that waited for it.
     const owed = this.#expected.find(({ isOwed }) => isOwed);
     requireRule(
@@ -100,8 +122,11 @@ function isAs(answer: ExpectedAnswer, message: RaftMessage): boolean {
     case "RequestVoteReply":
       return message.type === answer.type && message.voteGranted === answer.voteGranted;
     case "PreVoteReply":
-      if (message.type !== answer.type || message.preVoteTerm !== answer.preVoteTerm) return false;
-      return answer.voteGranted === null || message.voteGranted === answer.voteGranted;
+      return (
+        message.type === answer.type &&
+        message.preVoteTerm === answer.preVoteTerm &&
+        message.voteGranted === answer.voteGranted
+      );
     case "AppendEntriesReply":
       return message.type === answer.type && isAsReply(answer, message);
     case "InstallSnapshotReply":

@@ -1,4 +1,11 @@
-import type { AppendEntries, AppendEntriesReply, LogIndex, NodeId, Term } from "@quorate/wire";
+import type {
+  AppendEntries,
+  AppendEntriesReply,
+  InstallSnapshotReply,
+  LogIndex,
+  NodeId,
+  Term,
+} from "@quorate/wire";
 import type { PeerView, RaftView } from "../../../raft/index.ts";
 import { checkLeaderCommits } from "./commit-rules.ts";
 import type { ExpectedAnswer } from "./expected-answers.ts";
@@ -46,6 +53,23 @@ export function expectedReply(
   return { ...answer, ...ends, term, success: true, matchIndex, isOwed: false };
 }
 
+/**
+ * "If an existing entry conflicts with a new one, delete the existing entry and all that follow it"
+ * (Raft Figure 2): where such a request, which is taken, cuts the log; null: it does not.
+ */
+export function cutBy(
+  { before }: StepBegun,
+  { entries }: AppendEntries,
+  termAt: TermAt,
+): LogIndex | null {
+  for (const { index, term } of entries) {
+    if (index > before.lastLogIndex) return null;
+    const existing = termAt(index);
+    if (existing !== null && existing !== term) return index;
+  }
+  return null;
+}
+
 /** The leader of the term was heard: no election for a while (Raft §5.2), and what it committed is. */
 export function checkAppendEntriesStep(step: Step, from: NodeId, request: AppendEntries): void {
   if (!followsSender(step, from, request)) return;
@@ -80,16 +104,11 @@ export function checkReplyStep(
   const { node, before, after } = step;
   const peerBefore = peerOf(before, from);
   if (peerBefore === null || reply.term > before.currentTerm) return;
-  const peer = peerOf(after, from);
-  const isOfEarlierRequest = !reply.success && reply.conflictIndex === 0;
-  if (reply.term < before.currentTerm || isOfEarlierRequest) {
-    requireRule(
-      peer !== null && isSame(peerBefore, peer) && after.confirmedRound === before.confirmedRound,
-      () =>
-        `${node} believes of ${from} in term ${before.currentTerm} what it said in an earlier one`,
-    );
+  if (reply.term < before.currentTerm || isOfEarlierRequest(reply)) {
+    checkNotHeard(step, from);
     return;
   }
+  const peer = peerOf(after, from);
   if (reply.success) {
     if (isOfThisReign(before, reply)) checkStored(step, from, reply, termAt);
     return;
@@ -101,6 +120,30 @@ export function checkReplyStep(
     () => `${node} forgets that ${from} has stored the log up to ${peerBefore.matchIndex}`,
   );
   if (isOfUse(before, peerBefore, reply)) checkNextIndex(node, peer, reply, termAt);
+}
+
+/** What a leader makes of the answer to a piece of a snapshot (Raft §7). */
+export function checkPieceReplyStep(step: Step, from: NodeId, reply: InstallSnapshotReply): void {
+  const { currentTerm } = step.before;
+  const isOfEarlierPiece = reply.term === currentTerm && reply.lastIncludedIndex === 0;
+  if (reply.term < currentTerm || isOfEarlierPiece) checkNotHeard(step, from);
+}
+
+/** A leader's reign begins with its term: what answers an earlier one is no sign of life (§6.2). */
+function checkNotHeard({ node, before, after }: Step, from: NodeId): void {
+  const known = peerOf(before, from);
+  if (known === null) return;
+  const peer = peerOf(after, from);
+  requireRule(
+    peer !== null && isSame(known, peer) && after.confirmedRound === before.confirmedRound,
+    () =>
+      `${node} believes of ${from} in term ${before.currentTerm} what it said in an earlier one`,
+  );
+}
+
+/** A refusal without a hint: of a request that was sent in an earlier term than it is refused in. */
+export function isOfEarlierRequest({ success, conflictIndex }: AppendEntriesReply): boolean {
+  return !success && conflictIndex === 0;
 }
 
 /** A follower's process is gone: where the logs meet is found out anew, nobody waits for answers. */
@@ -195,6 +238,6 @@ function isSame(a: PeerView, b: PeerView): boolean {
     a.nextIndex === b.nextIndex &&
     a.state === b.state &&
     a.inFlightMessages === b.inFlightMessages &&
-    a.recentlyActive === b.recentlyActive
+    a.silentTicks === b.silentTicks
   );
 }

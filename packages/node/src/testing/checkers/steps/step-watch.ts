@@ -1,14 +1,17 @@
-import type { InstallSnapshot, NodeId, RaftMessage, RequestId } from "@quorate/wire";
+import type { AppendEntries, InstallSnapshot, NodeId, RaftMessage, RequestId } from "@quorate/wire";
 import type { Output, RaftConfig, RaftCore, RaftView } from "../../../raft/index.ts";
 import { checkPersistedStep } from "./commit-rules.ts";
 import type { ExpectedAnswer } from "./expected-answers.ts";
 import { ExpectedAnswers } from "./expected-answers.ts";
 import { ReadRules } from "./read-rules.ts";
+import { TransferRules } from "./transfer-rules.ts";
 import {
   checkAppendEntriesStep,
   checkHeard,
   checkPeerDown,
+  checkPieceReplyStep,
   checkReplyStep,
+  cutBy,
   expectedReply,
   followsSender,
 } from "./replication-rules.ts";
@@ -57,13 +60,14 @@ export class StepWatch {
   readonly #pieces: ExpectedPieces;
   readonly #reads: ReadRules;
   readonly #retirement: RetirementRules;
+  readonly #transfer = new TransferRules();
   #view: RaftView;
   /** The core may have changed since `#view`, by giving out what there was to do. */
   #isOld = false;
   #begun: StepBegun | null = null;
   /** What the step that has begun must be answered. */
   #answer: ExpectedAnswer | null = null;
-  /** Ticks since a leader was heard that is still followed. */
+  /** Ticks, as one that does not lead, since it started or heard a leader. */
   #silentTicks = 0;
 
   constructor(core: RaftCore, { config, world, readIds }: StepWatchOptions) {
@@ -71,12 +75,20 @@ export class StepWatch {
     this.#termAt = (index) => core.termAt(index);
     this.#config = config;
     this.#world = world;
-    this.#answers = new ExpectedAnswers(config.nodeId);
     this.#pieces = new ExpectedPieces(config.nodeId);
     this.#reads = new ReadRules(config.nodeId, readIds);
     this.#retirement = new RetirementRules(config.nodeId);
     this.#view = core.view();
+    this.#answers = new ExpectedAnswers(config.nodeId, this.#view.lastLogIndex);
     this.#listen();
+  }
+
+  /**
+   * Whether this server, as a voter, promised a leader to vote for nobody else yet. With leases only:
+   * without them loyalty ends with whom it is for (Diss. §4.2.3, §6.4.1).
+   */
+  get isLoyal(): boolean {
+    return this.#silentTicks < this.#config.electionTicks;
   }
 
   /** The core is as `view` says. */
@@ -106,8 +118,8 @@ export class StepWatch {
     const snapshotReceived = core.snapshotReceived.bind(core);
     return {
       tick: () => {
-        this.#begin(TICK);
-        this.#silentTicks += 1;
+        const { before } = this.#begin(TICK);
+        if (before.role !== "leader") this.#silentTicks += 1;
         tick();
       },
       receive: (from, message) => {
@@ -136,7 +148,9 @@ export class StepWatch {
         const input = { kind: "snapshotReceived", message } as const;
         const begun = this.#begin(input, message.lastIncludedIndex);
         this.#expect(expectedStoredReply(begun, from, message, null));
-        return snapshotReceived(chunk);
+        const isInstalled = snapshotReceived(chunk);
+        if (isInstalled) this.#answers.startedAfter(message.lastIncludedIndex);
+        return isInstalled;
       },
     };
   }
@@ -161,9 +175,9 @@ export class StepWatch {
         return transferLeadership(target);
       },
       readIndex: () => {
-        this.#begin(OTHER);
+        const { before } = this.#begin(OTHER);
         const id = readIndex();
-        this.#reads.asked(id);
+        this.#reads.asked(id, before);
         return id;
       },
     };
@@ -209,6 +223,8 @@ export class StepWatch {
     const begun = this.#begin({ kind: "message", from, message }, indexNamedBy(message));
     if (from === this.#config.nodeId) return;
     this.#answer = this.#expectedAnswer(begun, from, message);
+    if (message.type === "AppendEntries") this.#cut(begun, message);
+    if (message.type === "ReadIndex") this.#reads.askedBy(from, message, begun.before);
     this.#expect(this.#answer);
     const isOfLeader = message.type === "AppendEntries" || message.type === "InstallSnapshot";
     if (!isOfLeader || !followsSender(begun, from, message)) return;
@@ -216,6 +232,12 @@ export class StepWatch {
     if (message.type === "InstallSnapshot" && !hasAlready(begun, message)) {
       this.#pieces.expect(message);
     }
+  }
+
+  #cut(begun: StepBegun, request: AppendEntries): void {
+    if (this.#answer?.type !== "AppendEntriesReply" || !this.#answer.success) return;
+    const index = cutBy(begun, request, this.#termAt);
+    if (index !== null) this.#answers.cut(index);
   }
 
   #expect(answer: ExpectedAnswer | null): void {
@@ -247,6 +269,8 @@ export class StepWatch {
   #judge(step: Step): void {
     const { input } = step;
     this.#retirement.stepped(step);
+    this.#reads.stepped(step);
+    this.#transfer.stepped(step);
     checkElected(step, this.#world);
     if (input.kind === "message") this.#judgeMessage(step, input.from, input.message);
     else if (input.kind === "tick") checkTick(step, this.#world);
@@ -263,6 +287,7 @@ export class StepWatch {
     else if (message.type === "PreVoteReply") checkPreVoteReplyStep(step, message);
     else if (message.type === "AppendEntries") checkAppendEntriesStep(step, from, message);
     else if (message.type === "InstallSnapshot") this.#judgePiece(step, from, message);
+    else if (message.type === "InstallSnapshotReply") checkPieceReplyStep(step, from, message);
     else if (message.type === "AppendEntriesReply") {
       checkReplyStep(step, from, message, { world: this.#world, termAt: this.#termAt });
     }

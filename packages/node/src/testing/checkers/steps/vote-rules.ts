@@ -17,16 +17,14 @@ export function expectedVote(
 ): ExpectedAnswer | null {
   const { currentTerm, votedFor } = before;
   const isLater = request.term > currentTerm;
-  const isLoyal =
-    isLater && !request.leadershipTransfer ? loyalty(before, config, silentTicks) : false;
-  if (isLoyal === true) return null;
+  if (isLater && !request.leadershipTransfer && isLoyal(before, config, silentTicks)) return null;
   const isFree = isLater || votedFor === null || votedFor === request.candidateId;
   return {
     type: "RequestVoteReply",
     to: from,
     term: Math.max(currentTerm, request.term),
     voteGranted: request.term >= currentTerm && isFree && isUpToDate(before, request),
-    isOwed: isLoyal === false,
+    isOwed: true,
   };
 }
 
@@ -37,14 +35,15 @@ export function expectedPreVote(
   request: PreVote,
   silentTicks: number,
 ): ExpectedAnswer {
-  const isLoyal = loyalty(before, config, silentTicks);
-  const mayGrant = request.term > before.currentTerm && isUpToDate(before, request);
   return {
     type: "PreVoteReply",
     to: from,
     term: before.currentTerm,
     preVoteTerm: request.term,
-    voteGranted: mayGrant && isLoyal === null ? null : mayGrant && isLoyal === false,
+    voteGranted:
+      request.term > before.currentTerm &&
+      isUpToDate(before, request) &&
+      !isLoyal(before, config, silentTicks),
     isOwed: true,
   };
 }
@@ -59,8 +58,7 @@ export function checkVoteStep(
   request: RequestVote,
   answer: ExpectedAnswer | null,
 ): void {
-  const isDisregarded = answer?.isOwed !== true && after.currentTerm < request.term;
-  if (answer?.type === "RequestVoteReply" && answer.voteGranted && !isDisregarded) {
+  if (answer?.type === "RequestVoteReply" && answer.voteGranted) {
     const { candidateId } = request;
     requireRule(
       after.votedFor === candidateId && after.electionTicksLeft === after.electionTimeoutTicks,
@@ -119,8 +117,8 @@ export function checkElected({ node, before, after }: Step, world: StepWorld): v
 }
 
 /**
- * A voter whose wait is over campaigns, and not before. One that a change removes is a voter until the change is
- * committed: the others may need it, to commit or to undo it (Diss. §4.2.2).
+ * A voter whose wait is over campaigns, and not before. One that a change removes is a voter until
+ * the change is committed: the others may need it, to commit or to undo it (Diss. §4.2.2).
  */
 export function checkTick({ node, before, after }: Step, world: StepWorld): void {
   if (before.role === "leader") return;
@@ -141,17 +139,16 @@ export function checkTick({ node, before, after }: Step, world: StepWorld): void
 }
 
 /**
- * Whether a voter hears a leader (Diss. §4.2.3). Null: with leases loyalty outlives what it was
- * for, and how long is not seen from outside.
+ * Whether a voter hears a leader (Diss. §4.2.3). With leases it promised its loyalty for a time,
+ * whatever it learns meanwhile, and may have done so just before it started (§6.4.1).
  */
-function loyalty(
+function isLoyal(
   { role, leaderId }: RaftView,
   { leaseReads, electionTicks }: StepBegun["config"],
   silentTicks: number,
-): boolean | null {
+): boolean {
   if (role === "leader") return true;
-  if (leaderId !== null) return silentTicks < electionTicks;
-  return leaseReads ? null : false;
+  return (leaderId !== null || leaseReads) && silentTicks < electionTicks;
 }
 
 /** At least as up to date as the log of the voter, and as what damage took of it (Raft §5.4.1). */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ReadIndexReply } from "@quorate/wire";
 import { decodeConfiguration, encodeConfiguration, configurationOf } from "@quorate/wire";
 import { InvariantViolation } from "@quorate/node/testing";
-import type { Output, RaftConfig, RaftView } from "../../../../src/raft/index.ts";
+import type { DeferredEnvelope, Output, RaftConfig, RaftView } from "../../../../src/raft/index.ts";
 import { RAFT_DEFAULTS, RaftCore } from "../../../../src/raft/index.ts";
 import { StepWatch } from "../../../../src/testing/checkers/steps/step-watch.ts";
 import {
@@ -14,7 +15,7 @@ import {
   TICKS,
 } from "../../../raft/server-under-test.ts";
 import { assertCaughtAs } from "../../../sim/first-failure.ts";
-import { peerOf } from "../view-of.ts";
+import { entryOf, peerOf } from "../view-of.ts";
 import { assertViolates } from "../violates.ts";
 import { CONFIG, requestVote, WORLD } from "./step-of.ts";
 
@@ -170,6 +171,31 @@ const WRONG_STEPS: readonly WrongStep[] = [
     wrong: () => ({ confirmedRound: 99 }),
   },
   {
+    claim: "a refusal of a request of an earlier reign that is a sign of life (§6.2)",
+    says: /^n1 believes of n2 in term 1 what it said in an earlier one$/u,
+    server: leading,
+    input: (core) => {
+      core.receive("n2", appendReply({ term: 1, success: false }));
+    },
+    wrong: ({ peers }) => ({ peers: peers.map((peer) => ({ ...peer, silentTicks: 9 })) }),
+  },
+  {
+    claim: "a refusal of a piece of an earlier reign that is a sign of life (§6.2)",
+    says: /^n1 believes of n2 in term 1 what it said in an earlier one$/u,
+    server: leading,
+    input: (core) => {
+      core.receive("n2", {
+        type: "InstallSnapshotReply",
+        term: 1,
+        lastIncludedIndex: 0,
+        snapshotId: "s",
+        nextOffset: 0,
+        installed: false,
+      });
+    },
+    wrong: ({ peers }) => ({ peers: peers.map((peer) => ({ ...peer, silentTicks: 9 })) }),
+  },
+  {
     claim: "a piece of a snapshot that is no sign of the leader (§7)",
     says: /^n1 heard its leader n2, and does not wait anew before it campaigns$/u,
     server: following,
@@ -268,6 +294,92 @@ test("step watch: catches a read that outlives its leader (Diss. §6.4)", () => 
   assertRuleBroken(/^n1 goes on with read \d+, whose leader leads no more$/u, () => {
     server.core.takeOutput();
   });
+});
+
+test("step watch: catches a read that no quorum has confirmed (Diss. §6.4)", () => {
+  for (const from of ["n1", "n2"]) {
+    const server = leading();
+    const takeOutput = server.core.takeOutput.bind(server.core);
+    let requestId = 5;
+    server.core.takeOutput = () => ({
+      ...takeOutput(),
+      ...(from === "n1"
+        ? { readStates: [{ requestId, readIndex: 1 }] }
+        : { messages: [{ to: from, message: confirmed(requestId) }] }),
+    });
+    watchedServer(server);
+    if (from === "n1") requestId = server.core.readIndex();
+    else server.core.receive(from, { type: "ReadIndex", term: 1, requestId });
+    assertRuleBroken(/^n1 answers a read of n[12], and no quorum has echoed round \d+$/u, () => {
+      server.core.takeOutput();
+    });
+  }
+});
+
+function confirmed(requestId: number): ReadIndexReply {
+  return { type: "ReadIndexReply", term: 1, requestId, readIndex: 1 };
+}
+
+test("step watch: catches a transfer that is never given up (Diss. §3.10)", () => {
+  const { core } = leading();
+  const watch = watchedServer({ core });
+  watch.looked({ ...core.view(), transferTarget: "n2" });
+  assertRuleBroken(/^n1 waits for n2 to take over since \d+ ticks$/u, () => {
+    for (let tick = 0; tick < SERVER_CONFIG.electionTicks; tick++) {
+      core.tick();
+      watch.looked({ ...core.view(), role: "leader", transferTarget: "n2" });
+    }
+  });
+});
+
+test("step watch: catches an acknowledgement of what is cut before a disk has it (Figure 2)", () => {
+  const installed = installSnapshot({ term: 1, lastIncludedIndex: 6 });
+  const other = { leaderId: "n3", term: 2, prevLogIndex: 1, prevLogTerm: 1 } as const;
+  const cuts: readonly ((core: RaftCore) => void)[] = [
+    (core) => {
+      core.receive("n3", appendEntries({ ...other, entries: [entryOf(2, 2)] }));
+    },
+    (core) => {
+      core.snapshotReceived({ from: "n2", message: installed });
+    },
+  ];
+  for (const cut of cuts) {
+    const { core } = following();
+    const message = appendReply({ term: 1, prevLogIndex: 1, matchIndex: 2 });
+    const late: DeferredEnvelope[] = [];
+    const takeOutput = core.takeOutput.bind(core);
+    core.takeOutput = () => {
+      const output = takeOutput();
+      return { ...output, messagesAfterPersist: [...output.messagesAfterPersist, ...late] };
+    };
+    watchedServer({ core });
+    const [first, second] = [entryOf(1, 1), entryOf(2, 1)];
+    core.receive("n2", appendEntries({ term: 1, entries: [first] }));
+    core.takeOutput();
+    const next = { prevLogIndex: 1, prevLogTerm: 1, entries: [second] };
+    core.receive("n2", appendEntries({ term: 1, ...next }));
+    cut(core);
+    core.persisted(1);
+    late.push({ to: "n2", message, afterSequence: 2 });
+    assertRuleBroken(/^n1 answers n2 with .*"matchIndex":2/u, () => {
+      core.takeOutput();
+    });
+  }
+});
+
+test("step watch: a voter is loyal for an election timeout since it heard or started (Diss. §6.4.1)", () => {
+  const server = following();
+  const watch = watchedServer(server);
+  const wait = (ticks: number): void => {
+    for (let tick = 0; tick < ticks; tick++) server.core.tick();
+  };
+  wait(SERVER_CONFIG.electionTicks - 1);
+  assert.equal(watch.isLoyal, true);
+  server.core.receive("n2", appendEntries({ term: 1 }));
+  wait(SERVER_CONFIG.electionTicks - 1);
+  assert.equal(watch.isLoyal, true);
+  wait(1);
+  assert.equal(watch.isLoyal, false);
 });
 
 test("step watch: catches bytes that are stored of a snapshot which the log has (Figure 13)", () => {

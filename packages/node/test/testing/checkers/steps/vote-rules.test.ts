@@ -56,14 +56,19 @@ test("vote rules: who hears a leader disregards others, unless it asked for them
   assert.equal(expectedVote(loyal, "n2", later, NEVER)?.isOwed, true);
   assert.equal(expectedVote(stepOf(LOG), "n2", later, 1)?.isOwed, true);
   const leases = { ...stepOf(LOG), config: { ...CONFIG, leaseReads: true } };
-  assert.equal(expectedVote(leases, "n2", later, 1)?.isOwed, false);
-  assert.equal(expectedPreVoteOf(leases), null);
-  assert.equal(expectedPreVoteOf(loyal), false);
-  assert.equal(expectedPreVoteOf(stepOf(LOG)), true);
+  assert.equal(expectedVote(leases, "n2", later, 1), null);
+  assert.equal(expectedVote(leases, "n2", later, NEVER)?.isOwed, true);
+  assert.equal(expectedPreVoteOf(leases, 1), false);
+  assert.equal(expectedPreVoteOf(leases, NEVER), true);
+  assert.equal(expectedPreVoteOf(loyal, 1), false);
+  assert.equal(expectedPreVoteOf(stepOf(LOG), 1), true);
 });
 
-function expectedPreVoteOf(step: Parameters<typeof expectedPreVote>[0]): boolean | null {
-  const answer = expectedPreVote(step, "n2", preVote(), 1);
+function expectedPreVoteOf(
+  step: Parameters<typeof expectedPreVote>[0],
+  silentTicks: number,
+): boolean {
+  const answer = expectedPreVote(step, "n2", preVote(), silentTicks);
   assert.equal(answer.type, "PreVoteReply");
   return answer.voteGranted;
 }
