@@ -65,11 +65,13 @@ function checkMembersTransition(before: RaftView, after: RaftView): void {
 
 function checkMembers(view: RaftView): void {
   const { voters, votersOutgoing, learners, staging, retired } = view.configuration;
-  const members = new Set([...voters, ...votersOutgoing, ...learners]);
   assert(view.configurationIndex <= view.lastLogIndex, "members of an entry that is not there");
   assert(!learners.some((id) => isVoter(view.configuration, id)), "a learner votes");
   assert(!staging.some((id) => !learners.includes(id)), "a voter catches up to become a voter");
-  assert(!retired.some((id) => members.has(id)), "a retired id is a member");
+  const isBack = retired.some((id) =>
+    [voters, votersOutgoing, learners].some((members) => members.includes(id)),
+  );
+  assert(!isBack, "a retired id is a member");
 }
 
 function checkOrder(view: RaftView): void {
@@ -104,10 +106,12 @@ function checkPeer(view: RaftView, peer: PeerView): void {
 
 function checkTail(core: RaftCore, view: RaftView): void {
   const fromIndex = Math.max(view.firstLogIndex, view.lastLogIndex - TAIL_ENTRIES);
+  let termBefore = core.termAt(fromIndex - 1) ?? 0;
   for (let index = fromIndex; index <= view.lastLogIndex; index += 1) {
     const entry = core.entryAt(index);
     assert(entry !== null && entry.index === index, `entry ${index} is missing or misplaced`);
-    assert(entry.term >= (core.termAt(index - 1) ?? 0), `terms fall at entry ${index} (Raft §5.3)`);
+    assert(entry.term >= termBefore, `terms fall at entry ${index} (Raft §5.3)`);
+    termBefore = entry.term;
   }
   if (view.role === "leader") {
     assert(view.lastLogTerm === view.currentTerm, "a leader without an entry of its term");

@@ -154,8 +154,9 @@ export class SimLife {
   #checkLease(): void {
     if (!this.#options.config.leaseReads || this.#core === null) return;
     if (this.driver.leaseRead() === null) return;
-    this.leases.check(this.driver.view());
-    this.#host.world.checker.leaseHeld(this.#host.id);
+    const view = this.driver.view();
+    this.leases.check(view);
+    this.#host.world.checker.leaseHeld(this.#host.id, view);
   }
 
   #createStorage(random: SeededRandom): CrashableStorage {

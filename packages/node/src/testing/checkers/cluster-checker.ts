@@ -200,10 +200,8 @@ export class ClusterChecker {
    * `node` would answer a read by its lease: a quorum that will vote for nobody else yet is what
    * that rests on (Diss. §6.4.1). Who is down comes back as loyal as it may have been.
    */
-  leaseHeld(node: NodeId): void {
-    const view = this.#lives.get(node)?.core.view();
-    if (view === undefined) return;
-    const { configuration } = this.#configurationAt(view.commitIndex);
+  leaseHeld(node: NodeId, { commitIndex }: RaftView): void {
+    const { configuration } = this.#configurationAt(commitIndex);
     checkLoyalQuorum(
       node,
       configuration,

@@ -70,15 +70,10 @@ export class ReadRules {
     if (input.kind === "message" && input.message.type === "AppendEntriesReply") {
       this.#echo(input.from, input.message, before);
     }
-    const hasEchoed = (id: NodeId, round: number): boolean =>
-      id === this.#node || (this.#echoed.get(id) ?? 0) >= round;
     for (const read of this.#asked) {
       if (read.isConfirmed || read.reign !== this.#reign) continue;
-      const isEchoed = [before, after].some(({ configuration }) =>
-        hasQuorum(configuration, (id) => hasEchoed(id, read.round)),
-      );
       // The later ones need a later round.
-      if (!isEchoed) return;
+      if (!this.#isEchoed(read.round, [before, after])) return;
       read.isConfirmed = true;
     }
   }
@@ -113,6 +108,13 @@ export class ReadRules {
     if (role !== "leader") return;
     const needs = { round: round + 1, commitIndex, reign: this.#reign };
     this.#asked.push({ from, id, ...needs, isConfirmed: false });
+  }
+
+  /** By a quorum, as it was before the step or is after it. */
+  #isEchoed(round: number, views: readonly RaftView[]): boolean {
+    return views.some(({ configuration }) =>
+      hasQuorum(configuration, (id) => id === this.#node || (this.#echoed.get(id) ?? 0) >= round),
+    );
   }
 
   #echo(from: NodeId, reply: AppendEntriesReply, before: RaftView): void {
