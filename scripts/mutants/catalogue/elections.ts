@@ -68,7 +68,9 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       claim: "a voter that has voted votes for another candidate, too",
       rules: [4],
       file: "request-vote.ts",
-      find: "const isFree = state.votedFor === null || state.votedFor === request.candidateId;",
+      find:
+        "const isFree =\n    state.votedFor === request.candidateId ||\n" +
+        "    (state.votedFor === null && !isPromised(state, request));",
       replace: "const isFree = true;",
     },
     {
@@ -76,9 +78,8 @@ export const ELECTION_MUTANTS: readonly Mutant[] = mutantsOf(
       claim: "the same candidate does not get its vote again",
       rules: [4],
       file: "request-vote.ts",
-      find: "state.votedFor === null || state.votedFor === request.candidateId;",
-      replace: "state.votedFor === null;",
-      tier: "simulator",
+      find: "    state.votedFor === request.candidateId ||\n",
+      replace: "",
     },
     {
       name: "stepping-down-clears-the-vote",

@@ -287,6 +287,17 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       replace: "",
     },
     {
+      name: "loyalty-ends-with-the-term",
+      claim:
+        "a loyal voter that learned of a term otherwise votes in it, and the lease still holds",
+      rules: [48],
+      file: "raft/request-vote.ts",
+      find: "(state.votedFor === null && !isPromised(state, request));",
+      replace: "state.votedFor === null;",
+      fabric: "messages",
+      budgetSeconds: 80,
+    },
+    {
       name: "late-ticks-shorten-no-loyalty",
       claim: "a lease forgets the ticks that a voter counts after a stall",
       rules: [48],

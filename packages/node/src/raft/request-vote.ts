@@ -37,11 +37,21 @@ export function handlePreVote(state: RaftState, from: NodeId, request: PreVote):
  * `currentTerm` here.
  */
 export function handleRequestVote(state: RaftState, from: NodeId, request: RequestVote): void {
-  const isFree = state.votedFor === null || state.votedFor === request.candidateId;
+  const isFree =
+    state.votedFor === request.candidateId ||
+    (state.votedFor === null && !isPromised(state, request));
   const voteGranted = request.candidateId === from && isFree && isUpToDate(state, request);
   if (voteGranted) grantVote(state, request.candidateId);
   const reply = { type: "RequestVoteReply", term: state.currentTerm, voteGranted } as const;
   state.sendWhenDurable(from, reply, 0);
+}
+
+/**
+ * Whether a lease may rest on this voter, in whatever term: it may have learned this one from an
+ * answer that overtook the request (Diss. §6.4.1).
+ */
+function isPromised(state: RaftState, { leadershipTransfer }: RequestVote): boolean {
+  return state.config.leaseReads && !leadershipTransfer && hearsLeader(state);
 }
 
 function grantVote(state: RaftState, candidateId: NodeId): void {

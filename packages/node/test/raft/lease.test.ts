@@ -29,6 +29,29 @@ test("Lease: a voter keeps its loyalty for the whole time, whatever it learns (D
   }
 });
 
+test("Lease: nor does it vote in a term that it learned otherwise, until its time is over (Diss. §6.4.1)", () => {
+  const candidate = requestVote("n3", 2);
+  for (const leaseReads of [true, false]) {
+    const server = new ServerUnderTest({ currentTerm: 1, config: { leaseReads }, dice: [0, 9, 9] });
+    server.receive("n2", appendEntries({ term: 1 }));
+    // The candidate's answer to a pre-vote is here before its request, which waits for its disk.
+    server.receive("n3", { type: "PreVoteReply", term: 2, preVoteTerm: 2, voteGranted: false });
+    assert.equal(server.core.view().currentTerm, 2);
+    assert.equal(isGranted(server, candidate), !leaseReads);
+    server.tick(TICKS.electionTicks - 1);
+    assert.equal(isGranted(server, candidate), !leaseReads);
+    server.tick();
+    assert.equal(isGranted(server, candidate), true);
+  }
+});
+
+test("Lease: in such a term the election that the leader asked for is not held up (Diss. §3.10)", () => {
+  const server = new ServerUnderTest({ currentTerm: 1, ...LEASES });
+  server.receive("n2", appendEntries({ term: 1 }));
+  server.receive("n3", { type: "PreVoteReply", term: 2, preVoteTerm: 2, voteGranted: false });
+  assert.equal(isGranted(server, requestVote("n3", 2, [0, 0], true)), true);
+});
+
 test("Lease: the loyalty ends with the shortest election timeout (Diss. §6.4.1)", () => {
   const server = new ServerUnderTest({ currentTerm: 1, ...LEASES, dice: [0, 9, 9, 9] });
   server.receive("n2", appendEntries({ term: 1 }));

@@ -92,6 +92,10 @@ const REGRESSIONS: readonly {
     overrides: { fabric: "streams" },
     was: "a snapshot that becomes due while the one before is written, and no write that follows",
   },
+  {
+    seed: 269,
+    was: "a vote of who is loyal to a leader with leases, in a term that an answer told it of",
+  },
 ];
 
 const MESSAGES: PlanOverrides = { fabric: "messages" };

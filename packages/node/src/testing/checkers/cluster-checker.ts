@@ -200,11 +200,11 @@ export class ClusterChecker {
    * `node` would answer a read by its lease: a quorum that will vote for nobody else yet is what
    * that rests on (Diss. §6.4.1). Who is down comes back as loyal as it may have been.
    */
-  leaseHeld(node: NodeId, { commitIndex }: RaftView): void {
-    const { configuration } = this.#configurationAt(commitIndex);
+  leaseHeld(node: NodeId, { commitIndex, configuration }: RaftView): void {
+    const committed = this.#configurationAt(commitIndex).configuration;
     checkLoyalQuorum(
       node,
-      configuration,
+      [committed, configuration],
       (id) => id === node || this.#lives.get(id)?.steps?.isLoyal !== false,
     );
   }

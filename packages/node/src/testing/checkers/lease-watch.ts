@@ -69,15 +69,16 @@ export class LeaseWatch {
 
 /**
  * A lease lasts for as long as nobody else can be elected: a quorum that it was granted by is loyal,
- * at this moment of the one time that no server knows (Diss. §6.4.1).
+ * at this moment of the one time that no server knows (Diss. §6.4.1). `inForce`: the members that
+ * are committed, and those that follow them: who is elected needs a quorum of either.
  */
 export function checkLoyalQuorum(
   node: NodeId,
-  members: Configuration,
+  inForce: readonly Configuration[],
   isBound: (id: NodeId) => boolean,
 ): void {
   requireInvariant(
-    hasQuorum(members, isBound),
+    inForce.some((members) => hasQuorum(members, isBound)),
     "Fresh Reads",
     () => `${node} reads by a lease, and no quorum has to wait for it any more`,
   );

@@ -549,16 +549,16 @@ test("cluster checker: catches a lease that outlasts the loyalty it rests on (Di
   const third = start("n3");
   wait(start("n2"), electionTicks);
   wait(third, electionTicks - 1);
-  checker.leaseHeld("n1", viewOf({}));
+  checker.leaseHeld("n1", viewOf({ configuration: MEMBERS }));
   // Who is down votes for nobody, and not at once when it is back.
   checker.nodeCrashed("n2");
   wait(third, 1);
-  checker.leaseHeld("n1", viewOf({}));
+  checker.leaseHeld("n1", viewOf({ configuration: MEMBERS }));
   const second = start("n2");
-  checker.leaseHeld("n1", viewOf({}));
+  checker.leaseHeld("n1", viewOf({ configuration: MEMBERS }));
   wait(second, electionTicks);
   assert.throws(() => {
-    checker.leaseHeld("n1", viewOf({}));
+    checker.leaseHeld("n1", viewOf({ configuration: MEMBERS }));
   }, /^InvariantViolation: n1 reads by a lease, and no quorum has to wait for it any more$/u);
 });
 

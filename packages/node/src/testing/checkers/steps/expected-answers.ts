@@ -55,6 +55,8 @@ const ANSWERS: ReadonlySet<RaftMessage["type"]> = new Set<ExpectedAnswer["type"]
 export class ExpectedAnswers {
   readonly #node: NodeId;
   #expected: ExpectedAnswer[] = [];
+  /** Of those, what no batch holds: another leader's entries may yet take its place. */
+  readonly #unhanded = new Set<ExpectedAnswer>();
   /** The log up to here is on the disk, or on its way there. */
   #handedIndex: LogIndex;
 
@@ -65,6 +67,8 @@ export class ExpectedAnswers {
 
   expect(answer: ExpectedAnswer): void {
     this.#expected.push(answer);
+    const isHanded = answer.type !== "AppendEntriesReply" || answer.matchIndex <= this.#handedIndex;
+    if (!isHanded) this.#unhanded.add(answer);
   }
 
   /**
@@ -72,11 +76,10 @@ export class ExpectedAnswers {
    * nobody may be told that it is stored (Raft Figure 2, AppendEntries 3).
    */
   cut(index: LogIndex): void {
-    const mayLeave = (answer: ExpectedAnswer): boolean =>
-      answer.type !== "AppendEntriesReply" ||
-      answer.matchIndex < index ||
-      answer.matchIndex <= this.#handedIndex;
-    this.#expected = this.#expected.filter(mayLeave);
+    this.#expected = this.#expected.filter((answer) => {
+      const isCut = answer.type === "AppendEntriesReply" && answer.matchIndex >= index;
+      return !isCut || !this.#unhanded.has(answer);
+    });
     this.#handedIndex = Math.min(this.#handedIndex, index - 1);
   }
 
@@ -98,6 +101,7 @@ export class ExpectedAnswers {
       () => `${this.#node} never gave the answer ${JSON.stringify(owed)}`,
     );
     this.#expected = [];
+    this.#unhanded.clear();
   }
 
   #sent(to: NodeId, message: RaftMessage): void {

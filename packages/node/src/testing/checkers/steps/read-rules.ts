@@ -73,7 +73,11 @@ export class ReadRules {
     for (const read of this.#asked) {
       if (read.isConfirmed || read.reign !== this.#reign) continue;
       // The later ones need a later round.
-      if (!this.#isEchoed(read.round, [before, after])) return;
+      const isEchoed = hasQuorum(
+        after.configuration,
+        (id) => id === this.#node || (this.#echoed.get(id) ?? 0) >= read.round,
+      );
+      if (!isEchoed) return;
       read.isConfirmed = true;
     }
   }
@@ -83,10 +87,7 @@ export class ReadRules {
       this.#ended(requestId);
       this.#answered(this.#node, requestId, readIndex);
     }
-    for (const requestId of abortedReads) {
-      this.#ended(requestId);
-      this.#take(this.#node, requestId);
-    }
+    for (const requestId of abortedReads) this.#ended(requestId);
     for (const { to, message } of messages) {
       if (message.type !== "ReadIndexReply") continue;
       const { requestId, readIndex } = message;
@@ -108,13 +109,6 @@ export class ReadRules {
     if (role !== "leader") return;
     const needs = { round: round + 1, commitIndex, reign: this.#reign };
     this.#asked.push({ from, id, ...needs, isConfirmed: false });
-  }
-
-  /** By a quorum, as it was before the step or is after it. */
-  #isEchoed(round: number, views: readonly RaftView[]): boolean {
-    return views.some(({ configuration }) =>
-      hasQuorum(configuration, (id) => id === this.#node || (this.#echoed.get(id) ?? 0) >= round),
-    );
   }
 
   #echo(from: NodeId, reply: AppendEntriesReply, before: RaftView): void {

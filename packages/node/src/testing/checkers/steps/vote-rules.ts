@@ -17,8 +17,11 @@ export function expectedVote(
 ): ExpectedAnswer | null {
   const { currentTerm, votedFor } = before;
   const isLater = request.term > currentTerm;
-  if (isLater && !request.leadershipTransfer && isLoyal(before, config, silentTicks)) return null;
-  const isFree = isLater || votedFor === null || votedFor === request.candidateId;
+  const isBound = !request.leadershipTransfer && isLoyal(before, config, silentTicks);
+  if (isLater && isBound) return null;
+  // What was promised with leases holds in a term, too, that was learned in another way (§6.4.1).
+  const isPromised = config.leaseReads && isBound;
+  const isFree = isLater || votedFor === request.candidateId || (votedFor === null && !isPromised);
   return {
     type: "RequestVoteReply",
     to: from,

@@ -117,8 +117,13 @@ test("answers: what is cut may not be acknowledged, but for what the disk has or
   replaced.startedAfter(9);
   assertViolates("Rules Of A Step", () => give(replaced, 4));
   replaced.expect({ ...stored(9), to: "n2", conflictIndexMax: 0, isOwed: false });
-  replaced.cut(10);
+  replaced.cut(9);
   give(replaced, 9);
+  // What the disk had when it was asked may be said, however often the log is cut since.
+  const twice = holding(3);
+  twice.cut(3);
+  twice.cut(2);
+  give(twice, 3);
 });
 
 test("reads: a leader that answers before a quorum echoed a later round is caught (Diss. §6.4)", () => {
@@ -165,6 +170,29 @@ test("reads: a leader that answers before a quorum echoed a later round is caugh
   }
 });
 
+test("reads: what was echoed or asked in another reign confirms nothing (Diss. §6.4)", () => {
+  const leads = viewOf({ role: "leader", round: 4 });
+  const follows = viewOf({ leaderId: "n2" });
+  const message = refusal({ success: true, round: 4 });
+  const echo = { ...stepOf(leads), input: { kind: "message", from: "n2", message } } as Step;
+  const answered = outputOf({ readStates: [{ requestId: 1, readIndex: 0 }] });
+  const changed = (reads: ReadRules): void => {
+    reads.changed(leads, follows);
+    reads.changed(follows, leads);
+  };
+  const echoed = new ReadRules("n1", new Set());
+  echoed.stepped(echo);
+  changed(echoed);
+  echoed.asked(1, { ...leads, round: 3 });
+  echoed.stepped(stepOf(leads));
+  assertViolates("Rules Of A Step", () => echoed.outputTaken(answered));
+  const asked = new ReadRules("n1", new Set());
+  asked.asked(1, { ...leads, round: 3 });
+  changed(asked);
+  asked.stepped(echo);
+  assertViolates("Rules Of A Step", () => asked.outputTaken(answered));
+});
+
 test("reads: a question that the network repeats is a question of its own (Diss. §6.4)", () => {
   const reads = new ReadRules("n1", new Set());
   const question = { type: "ReadIndex", term: 1, requestId: 1 } as const;
@@ -191,6 +219,8 @@ test("transfers: one that is not given up after an election timeout is caught (D
   const rules = new TransferRules();
   wait(rules, CONFIG.electionTicks - 1);
   rules.stepped(stepOf(hands, { transferTarget: null }));
+  wait(rules, CONFIG.electionTicks - 1);
+  rules.stepped(stepOf(hands, { currentTerm: 2 }));
   wait(rules, CONFIG.electionTicks - 1);
   rules.stepped(stepOf(hands));
   assertViolates("Rules Of A Step", () => wait(rules, 1));

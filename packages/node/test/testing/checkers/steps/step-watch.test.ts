@@ -380,6 +380,21 @@ test("step watch: a voter is loyal for an election timeout since it heard or sta
   assert.equal(watch.isLoyal, true);
   wait(1);
   assert.equal(watch.isLoyal, false);
+  const leader = leading();
+  const watchOfLeader = watchedServer(leader);
+  for (let tick = 0; tick < SERVER_CONFIG.electionTicks; tick++) leader.core.tick();
+  assert.equal(watchOfLeader.isLoyal, true);
+});
+
+test("step watch: a request that is refused cuts nothing (Figure 2)", () => {
+  const { core } = following();
+  watchedServer({ core });
+  core.receive("n2", appendEntries({ term: 1, entries: [entryOf(1, 1), entryOf(2, 1)] }));
+  const refused = { prevLogIndex: 1, prevLogTerm: 0, entries: [entryOf(2, 2)] };
+  core.receive("n3", appendEntries({ leaderId: "n3", term: 2, ...refused }));
+  const [first] = core.takeOutput().messagesAfterPersist;
+  const { message } = first ?? assert.fail();
+  assert.equal(message.type === "AppendEntriesReply" && message.matchIndex, 2);
 });
 
 test("step watch: catches bytes that are stored of a snapshot which the log has (Figure 13)", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { RequestVote } from "@quorate/wire";
 import { configurationOf } from "@quorate/wire";
 import type { RaftView } from "../../../../src/raft/index.ts";
 import type { StepWorld } from "../../../../src/testing/checkers/steps/step.ts";
@@ -58,11 +59,28 @@ test("vote rules: who hears a leader disregards others, unless it asked for them
   const leases = { ...stepOf(LOG), config: { ...CONFIG, leaseReads: true } };
   assert.equal(expectedVote(leases, "n2", later, 1), null);
   assert.equal(expectedVote(leases, "n2", later, NEVER)?.isOwed, true);
+  // In a term that was learned otherwise; who has its vote already gets it again.
+  const free = { ...leases, before: { ...leases.before, votedFor: null } };
+  const given = { ...leases, before: { ...leases.before, votedFor: "n2" } };
+  assert.equal(grantOf(free, requestVote(), 1), false);
+  assert.equal(grantOf(free, requestVote({ leadershipTransfer: true }), 1), true);
+  assert.equal(grantOf(free, requestVote(), NEVER), true);
+  assert.equal(grantOf(given, requestVote(), 1), true);
+  assert.equal(grantOf(stepOf({ ...LOG, votedFor: null, leaderId: "n3" }), requestVote(), 1), true);
   assert.equal(expectedPreVoteOf(leases, 1), false);
   assert.equal(expectedPreVoteOf(leases, NEVER), true);
   assert.equal(expectedPreVoteOf(loyal, 1), false);
   assert.equal(expectedPreVoteOf(stepOf(LOG), 1), true);
 });
+
+function grantOf(
+  step: Parameters<typeof expectedVote>[0],
+  request: RequestVote,
+  silentTicks: number,
+): boolean {
+  const answer = expectedVote(step, "n2", request, silentTicks);
+  return answer?.type === "RequestVoteReply" && answer.voteGranted;
+}
 
 function expectedPreVoteOf(
   step: Parameters<typeof expectedPreVote>[0],
