@@ -48,14 +48,20 @@ async function settle(
   { keep }: ChaosOptions,
   running: Promise<number>,
 ): Promise<number> {
-  const code = await running;
-  if (code === 0 && keep === null) {
-    rmSync(directory, { recursive: true, force: true });
+  let isGood = false;
+  try {
+    const code = await running;
+    isGood = code === 0 && keep === null;
     return code;
+  } finally {
+    if (isGood) {
+      rmSync(directory, { recursive: true, force: true });
+    } else {
+      keepRunDirectory(directory);
+      const kept = "histories, logs, data and the log of faults are kept in";
+      process.stderr.write(`${kept} ${directory}\n`);
+    }
   }
-  keepRunDirectory(directory);
-  process.stderr.write(`histories, logs, data and the log of faults are kept in ${directory}\n`);
-  return code;
 }
 
 async function runHere(

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { TargetFigures } from "./fuzzer.ts";
 import { INPUT_MAX_BYTES } from "./mutations.ts";
@@ -146,6 +149,8 @@ class FuzzThread {
   readonly #bytes: Uint8Array;
   readonly #onFinding: (finding: Finding) => void;
   readonly #watch: NodeJS.Timeout;
+  /** Its folder for temporary files: a thread that is ended cannot tidy up. */
+  readonly #folder: string = mkdtempSync(join(tmpdir(), "quorate-fuzz-"));
   #names: readonly string[] = [];
   #seenCount = 0;
   #seenMs = performance.now();
@@ -161,7 +166,11 @@ class FuzzThread {
     this.#seed = job.seed;
     this.#onFinding = onFinding;
     const workerData: FuzzJob = { ...job, current };
-    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData });
+    process.on("exit", this.#removeFolder);
+    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), {
+      workerData,
+      env: { ...process.env, TMPDIR: this.#folder },
+    });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ended = promise;
     const { promise: ready, resolve: setReady } = Promise.withResolvers<void>();
@@ -195,7 +204,13 @@ class FuzzThread {
   async end(): Promise<void> {
     clearInterval(this.#watch);
     await this.#worker.terminate();
+    process.off("exit", this.#removeFolder);
+    this.#removeFolder();
   }
+
+  readonly #removeFolder = (): void => {
+    rmSync(this.#folder, { recursive: true, force: true });
+  };
 
   #lookForHang(hangMs: number): void {
     const [, , count = 0] = this.#header;

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +13,12 @@ export const PROOF_VARIABLE = "QUORATE_MUTANT_PROOF";
 export const ROOT: string = join(import.meta.dirname, "../..");
 
 const PRELOAD = pathToFileURL(join(import.meta.dirname, "preload.ts")).href;
+
+/** Of the environments that are open: what ends this process early leaves none behind. */
+const FOLDERS = new Set<string>();
+process.on("exit", () => {
+  for (const folder of FOLDERS) rmSync(folder, { recursive: true, force: true });
+});
 
 /** What the processes of a try said about the break. */
 export interface Proof {
@@ -43,7 +50,9 @@ export class TryEnvironment {
   }
 
   static async open(mutant: Mutant | null): Promise<TryEnvironment> {
-    return new TryEnvironment(mutant, await mkdtemp(join(tmpdir(), "quorate-mutant-")));
+    const folder = await mkdtemp(join(tmpdir(), "quorate-mutant-"));
+    FOLDERS.add(folder);
+    return new TryEnvironment(mutant, folder);
   }
 
   async proof(): Promise<Proof> {
@@ -63,6 +72,7 @@ export class TryEnvironment {
 
   async close(): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true });
+    FOLDERS.delete(this.#folder);
   }
 }
 

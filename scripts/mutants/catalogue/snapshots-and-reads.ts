@@ -356,7 +356,7 @@ const READ_MUTANTS: readonly Mutant[] = mutantsOf(
       rules: [49],
       file: "kv/kv-state-machine.ts",
       find: 'if (session === null) return { kind: "sessionExpired", revision, sessionId };',
-      replace: "if (session === null) return this.#change(command);",
+      replace: "if (session === null) return this.#change(command, entry);",
     },
     {
       name: "repeats-take-effect",

@@ -1,4 +1,4 @@
-import type { LogEntry } from "@quorate/wire";
+import type { LogEntry, NodeId } from "@quorate/wire";
 import { decodeCommand, encodeCommand } from "../kv/command-codec.ts";
 import type { KvResult } from "../kv/kv-result.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
@@ -33,6 +33,9 @@ const QUIET: PlanOverrides = {
   without: DISPENSABLE,
   sizes: { nodes: 3, clients: 3, sessions: 3, keys: 2, "value-bytes": 8, "safety-ms": 2000 },
 };
+
+/** So many terms from now is one that nobody is in yet. */
+const UNKNOWN_TERMS = 100;
 
 /** A follower that tells its leader, in the leader's own term, that it leads. */
 class Pretender extends RaftCore {
@@ -93,8 +96,7 @@ function forget(recovered: RecoveredState, committed: number): RecoveredState {
   const entries = recovered.entries.slice(0, committed - beforeFirst.index);
   const last = entries.pop();
   if (last === undefined) return recovered;
-  // A term that nobody is in yet.
-  const term = hardState.currentTerm + 100;
+  const term = hardState.currentTerm + UNKNOWN_TERMS;
   return {
     ...recovered,
     hardState: { currentTerm: term, votedFor: null, commitIndex: last.index },
@@ -102,26 +104,40 @@ function forget(recovered: RecoveredState, committed: number): RecoveredState {
   };
 }
 
-/** Somebody who claims a later term, and another first entry than the one that is committed. */
-class Contradictor extends RaftCore {
-  override takeOutput(): Output {
-    const output = super.takeOutput();
-    return { ...output, messages: output.messages.map(contradict) };
+/**
+ * Leaders that claim a later term, and another first entry than the one that is committed: to
+ * followers that know so, for others would only cut it.
+ */
+function createContradictor(): NodeParts {
+  const committed = new Map<NodeId, number>();
+  class Contradictor extends RaftCore {
+    readonly #id: NodeId;
+
+    constructor(...given: ConstructorParameters<typeof RaftCore>) {
+      super(...given);
+      this.#id = given[0].nodeId;
+      committed.set(this.#id, this.view().commitIndex);
+    }
+
+    override takeOutput(): Output {
+      const output = super.takeOutput();
+      committed.set(this.#id, this.view().commitIndex);
+      const knows = ({ to }: Envelope): boolean => (committed.get(to) ?? 0) > 0;
+      const messages = output.messages.map((sent) => (knows(sent) ? contradict(sent) : sent));
+      return { ...output, messages };
+    }
   }
+  return { createCore: (...given) => new Contradictor(...given) };
 }
 
 function contradict<Sent extends Envelope>(sent: Sent): Sent {
   const { message } = sent;
   if (message.type !== "AppendEntries") return sent;
-  if (Math.min(message.prevLogIndex, message.leaderCommit) < CERTAINLY_COMMITTED) return sent;
-  const term = message.term + 1;
+  const term = message.term + UNKNOWN_TERMS;
   const entries: LogEntry[] = [{ index: 1, term, kind: "noop", data: new Uint8Array() }];
   const from = { prevLogIndex: 0, prevLogTerm: 0, leaderCommit: 0 };
   return { ...sent, message: { ...message, ...from, term, entries } };
 }
-
-/** By then every follower knows that the first entries are. */
-const CERTAINLY_COMMITTED = 5;
 
 /** A core that has a commit point stored of entries that it has not stored yet. */
 class Promiser extends RaftCore {
@@ -192,7 +208,7 @@ export const CANARIES: readonly Canary[] = [
     claim: "a leader contradicts what is committed",
     invariant: "No Exception",
     says: /^InvariantError: entry 1@\d+ of n\d+ contradicts the committed log$/u,
-    createParts: () => ({ createCore: (...given) => new Contradictor(...given) }),
+    createParts: createContradictor,
   },
   {
     claim: "a commit point is stored ahead of its entries",

@@ -189,9 +189,9 @@ export class PowerCuts {
     this.#judgedCount = this.#told.acknowledgedCount;
     const state = `${this.#disk.syncCount} ${this.#judgedCount}`;
     for (const draw of this.#draws) {
-      this.#cuts += 1;
       // Without what was not synced the disk is the one of the cut before.
       if (draw === null && state === this.#judged) continue;
+      this.#cuts += 1;
       for (const what of await lostIn(this.#disk.image(draw), this.#disk.root, this.#told)) {
         this.#lost.push(`life ${life}, ${when} (line ${line}): ${what}`);
       }

@@ -119,6 +119,23 @@ export function* calls(log: string): Generator<Call> {
   }
 }
 
+const LOST = /^\d+ +(\w+)\(.* += \?/u;
+
+/** Names of calls whose end the log does not tell, because a kill came first: they may have done it. */
+export function cutOffCalls(log: string): string[] {
+  const open = new Map<string, string>();
+  const cutOff: string[] = [];
+  for (const text of log.split("\n")) {
+    const [, thread = "", name = ""] = UNFINISHED.exec(text) ?? [];
+    if (name !== "") open.set(thread, name);
+    const resumed = RESUMED.exec(text);
+    if (resumed !== null) open.delete(resumed[1] ?? "");
+    const [, lost] = LOST.exec(text) ?? [];
+    if (lost !== undefined) cutOff.push(lost);
+  }
+  return [...cutOff, ...open.values()];
+}
+
 /** The bytes of each hexadecimal string in a call's arguments. */
 export function stringsOf(args: string): Buffer[] {
   return [...args.matchAll(/"((?:\\x[0-9a-f]{2})*)"/gu)].map(([, hex = ""]) =>
