@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { LogEntry, Term } from "@quorate/wire";
 import { QuorateClient } from "@quorate/wire/client";
 import { Daemons, eventually } from "./daemons.ts";
 import type { TracedEvent } from "./strace-log.ts";
@@ -19,11 +20,37 @@ interface Promises {
   readonly broken: string[];
 }
 
-/** Looks for a sync that began after `requestLine` and ended before `promiseLine`. */
+/** When a server first had each entry of its log, as the requests of its leaders tell. */
+class Receptions {
+  readonly #lineOf = new Map<string, number>();
+  readonly #terms: Term[] = [];
+
+  /** An entry that is sent again is the one that was written; another in its place cuts the log. */
+  received({ index, term }: LogEntry, line: number): void {
+    if (this.#terms[index] === term) return;
+    for (const [offset, cut] of this.#terms.slice(index).entries()) {
+      this.#lineOf.delete(`${index + offset}@${cut}`);
+    }
+    this.#terms.length = Math.min(this.#terms.length, index);
+    this.#terms[index] = term;
+    this.#lineOf.set(`${index}@${term}`, line);
+  }
+
+  lineOf(entry: string): number | undefined {
+    return this.#lineOf.get(entry);
+  }
+}
+
+/**
+ * Looks for a sync that began after the request came and ended before the promise left. A leader
+ * may send an entry twice, the second time while the first copy is being synced: when an answer to
+ * a heartbeat, which waits for no disk, overtakes that to the entry.
+ */
 function checkPromises(events: readonly TracedEvent[]): Promises {
   const promises: Promises = { appends: 0, votes: 0, broken: [] };
   const syncs = events.filter((event) => event.kind === "synced");
-  const receivedAt = new Map<string, number>();
+  const receptions = new Receptions();
+  const askedAt = new Map<Term, number>();
   const promised = new Set<string>();
   const isSyncedBetween = (from: number, to: number): boolean =>
     syncs.some(({ startLine, line }) => startLine > from && line < to);
@@ -31,13 +58,13 @@ function checkPromises(events: readonly TracedEvent[]): Promises {
     if (event.kind === "synced") continue;
     const { message, line } = event;
     if (event.kind === "received" && message.type === "AppendEntries") {
-      for (const { index, term } of message.entries) receivedAt.set(`${index}@${term}`, line);
+      for (const entry of message.entries) receptions.received(entry, line);
     } else if (event.kind === "received" && message.type === "RequestVote") {
-      receivedAt.set(`vote@${message.term}`, line);
+      askedAt.set(message.term, line);
     } else if (event.kind === "sent" && message.type === "AppendEntriesReply") {
       if (!message.success) continue;
       const entry = `${message.matchIndex}@${message.term}`;
-      const from = receivedAt.get(entry);
+      const from = receptions.lineOf(entry);
       if (from === undefined || promised.has(entry)) continue;
       promised.add(entry);
       promises.appends += 1;
@@ -45,7 +72,7 @@ function checkPromises(events: readonly TracedEvent[]): Promises {
     } else if (event.kind === "sent" && message.type === "RequestVoteReply") {
       if (!message.voteGranted) continue;
       promises.votes += 1;
-      const from = receivedAt.get(`vote@${message.term}`) ?? 0;
+      const from = askedAt.get(message.term) ?? 0;
       if (!isSyncedBetween(from, line)) promises.broken.push(`vote of term ${message.term}`);
     }
   }
