@@ -4,8 +4,17 @@ import { dirname } from "node:path";
 /** A write-ahead log of this size or less is written in place: no commit moves metadata. */
 const WAL_PREFILL_BYTES: number = 8 * 1024 * 1024;
 
+/** Format of its words, version, page size, number of the checkpoint, two salts, two checksums. */
 const HEADER_BYTES = 32;
+const HEADER_SALTS_OFFSET = 16;
+const HEADER_CHECKSUMS_OFFSET = 24;
+/** Page, commit, two salts, two checksums: a word each. */
 const FRAME_HEADER_BYTES = 24;
+const COMMIT_OFFSET = 4;
+const SALTS_OFFSET = 8;
+const CHECKSUMS_OFFSET = 16;
+/** A disk writes so many bytes whole or not at all. */
+const SECTOR_BYTES = 512;
 const PREFILL_STEP_BYTES = 1024 * 1024;
 
 /** Last bit set: the checksums are of big-endian words (sqlite.org/fileformat2.html §4.1). */
@@ -65,6 +74,7 @@ export class WalFile {
    * not. SQLite stops silently at the first frame with a bad checksum. A transaction that was cut
    * short by a crash explains that, but only one: the next is not begun before the one before it
    * is synced. So frames of this log that follow a lost commit prove that durable data is gone.
+   * Where both explanations fit, it is a crash: a node that is refused has to be replaced.
    *
    * @param framesRecovered how many frames SQLite found valid.
    */
@@ -73,17 +83,35 @@ export class WalFile {
     if (header === null || isZero(header)) return null;
     if (!isValidHeader(header)) return "the header of the write-ahead log has a wrong checksum";
     const frameBytes = FRAME_HEADER_BYTES + header.getUint32(8);
-    const salts = header.getBigUint64(16);
     let commitLost = false;
     for (let frame = framesRecovered; ; frame += 1) {
-      const frameHeader = this.#read(HEADER_BYTES + frame * frameBytes, FRAME_HEADER_BYTES);
+      const position = HEADER_BYTES + frame * frameBytes;
+      const frameHeader = this.#read(position, FRAME_HEADER_BYTES);
       if (frameHeader === null) return null;
-      if (frameHeader.getBigUint64(8) !== salts) continue;
+      if (!isOfLog(frameHeader, header)) continue;
       if (commitLost) {
         return `frame ${framesRecovered + 1} of the write-ahead log is bad and later ones are not`;
       }
-      commitLost = frameHeader.getUint32(4) !== 0;
+      commitLost =
+        frameHeader.getUint32(COMMIT_OFFSET) !== 0 &&
+        (!isSplit(position) || this.#isSound(position, frameBytes, header));
     }
+  }
+
+  /** Whether the frame at `position`, which is not the first, follows from the one before it. */
+  #isSound(position: number, frameBytes: number, header: DataView): boolean {
+    const before = this.#read(position - frameBytes, FRAME_HEADER_BYTES);
+    const frame = this.#read(position, frameBytes);
+    if (before === null || frame === null) return false;
+    const isLittleEndian = header.getUint32(0) === MAGIC_LITTLE_ENDIAN;
+    let checksums = checksumsAt(before, CHECKSUMS_OFFSET);
+    for (const [start, end] of [
+      [0, SALTS_OFFSET],
+      [FRAME_HEADER_BYTES, frameBytes],
+    ] as const) {
+      checksums = continued(checksums, { view: frame, start, end, isLittleEndian });
+    }
+    return areEqual(checksums, checksumsAt(frame, CHECKSUMS_OFFSET));
   }
 
   /** Keeps what the log holds under a second name, as SQLite deletes the first when it closes. */
@@ -109,15 +137,58 @@ function isZero(view: DataView): boolean {
   return true;
 }
 
+/**
+ * Whether a frame was written to the log that begins with `header`, and not to one before it in the
+ * same file. One salt tells: the first counts the logs, the second is drawn anew for each. So the
+ * other one was changed on the disk, as both are in one sector.
+ */
+function isOfLog(frameHeader: DataView, header: DataView): boolean {
+  return [0, 4].some(
+    (salt) =>
+      frameHeader.getUint32(SALTS_OFFSET + salt) === header.getUint32(HEADER_SALTS_OFFSET + salt),
+  );
+}
+
+/**
+ * Whether a sector ends between the commit of the frame at `position` and its salts: a crash may
+ * leave the commit of a frame of an earlier log before salts of this one.
+ */
+function isSplit(position: number): boolean {
+  return (position + SALTS_OFFSET) % SECTOR_BYTES === 0;
+}
+
 function isValidHeader(header: DataView): boolean {
   const magic = header.getUint32(0);
   if (magic !== MAGIC_LITTLE_ENDIAN && magic !== MAGIC_BIG_ENDIAN) return false;
-  let first = 0;
-  let second = 0;
-  for (let offset = 0; offset < FRAME_HEADER_BYTES; offset += 8) {
-    const littleEndian = magic === MAGIC_LITTLE_ENDIAN;
-    first = (first + header.getUint32(offset, littleEndian) + second) >>> 0;
-    second = (second + header.getUint32(offset + 4, littleEndian) + first) >>> 0;
+  const isLittleEndian = magic === MAGIC_LITTLE_ENDIAN;
+  const words = { view: header, start: 0, end: HEADER_CHECKSUMS_OFFSET, isLittleEndian };
+  return areEqual(continued([0, 0], words), checksumsAt(header, HEADER_CHECKSUMS_OFFSET));
+}
+
+/** Of all that a log holds up to a place (sqlite.org/fileformat2.html §4.2). */
+type Checksums = readonly [first: number, second: number];
+
+function checksumsAt(view: DataView, offset: number): Checksums {
+  return [view.getUint32(offset), view.getUint32(offset + 4)];
+}
+
+interface Words {
+  readonly view: DataView;
+  readonly start: number;
+  readonly end: number;
+  readonly isLittleEndian: boolean;
+}
+
+/** The checksums when `words` follow. */
+function continued(checksums: Checksums, { view, start, end, isLittleEndian }: Words): Checksums {
+  let [first, second] = checksums;
+  for (let offset = start; offset < end; offset += 8) {
+    first = (first + view.getUint32(offset, isLittleEndian) + second) >>> 0;
+    second = (second + view.getUint32(offset + 4, isLittleEndian) + first) >>> 0;
   }
-  return first === header.getUint32(24) && second === header.getUint32(28);
+  return [first, second];
+}
+
+function areEqual(one: Checksums, other: Checksums): boolean {
+  return one[0] === other[0] && one[1] === other[1];
 }

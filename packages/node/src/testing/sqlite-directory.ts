@@ -12,6 +12,11 @@ const SECTOR_BYTES = 512;
 const PAGE_BYTES = 4096;
 const WAL_HEADER_BYTES = 32;
 const WAL_FRAME_HEADER_BYTES = 24;
+/** Of a frame, behind its commit. */
+const WAL_SALTS_OFFSET = 8;
+const WAL_FRAME_BYTES = WAL_FRAME_HEADER_BYTES + PAGE_BYTES;
+/** Few bytes, each with a meaning of its own. */
+const FRAME_HEADER_CHANCE = 0.2;
 const ROT_TRIES = 30;
 
 /** Bytes of the files, as they are or as a crash leaves them. */
@@ -107,11 +112,17 @@ export class SqliteDirectory {
    */
   rot(random: SeededRandom): void {
     const { database, wal } = this.read();
-    const safe = Buffer.concat([database, wal.subarray(0, lastTransactionStart(wal))]);
+    const told = wal.subarray(0, endOfWhatIsTold(wal));
+    const safe = Buffer.concat([database, told]);
     let offset = random.below(safe.length);
     // Most of a small database is empty.
     for (let tries = 0; safe[offset] === 0 && tries < ROT_TRIES; tries++) {
       offset = random.below(safe.length);
+    }
+    const frames = Math.floor(told.length / WAL_FRAME_BYTES);
+    if (frames > 0 && random.chance(FRAME_HEADER_CHANCE)) {
+      const frame = WAL_HEADER_BYTES + random.below(frames) * WAL_FRAME_BYTES;
+      offset = database.length + frame + random.below(WAL_FRAME_HEADER_BYTES);
     }
     this.#isRotten = true;
     if (offset < database.length) flip(this.databasePath, database, offset);
@@ -173,22 +184,25 @@ function changedSectors(before: Buffer, after: Buffer): number[] {
   return changed;
 }
 
-/** Where the newest transaction in the log begins; 0: it holds none. */
-function lastTransactionStart(wal: Buffer): number {
-  const ends = transactionEnds(wal);
-  if (ends.length === 0) return 0;
-  return ends.at(-2) ?? WAL_HEADER_BYTES;
+/**
+ * How far damage to the log is found; 0: nowhere. Not in the newest transaction, and not in the one
+ * before it where a sector ends between its commit and the salts: a crash may leave the like.
+ */
+function endOfWhatIsTold(wal: Buffer): number {
+  const [last, secondLast, thirdLast] = transactionEnds(wal).toReversed();
+  if (last === undefined) return 0;
+  const salts = (secondLast ?? 0) - WAL_FRAME_BYTES + WAL_SALTS_OFFSET;
+  return (salts % SECTOR_BYTES === 0 ? thirdLast : secondLast) ?? WAL_HEADER_BYTES;
 }
 
 /** Where each transaction of the log's current generation ends. */
 function transactionEnds(wal: Buffer): number[] {
   if (wal.length < WAL_HEADER_BYTES) return [];
-  const frameBytes = WAL_FRAME_HEADER_BYTES + PAGE_BYTES;
   const salts = wal.readBigUInt64BE(16);
   const ends: number[] = [];
-  for (let at = WAL_HEADER_BYTES; at + frameBytes <= wal.length; at += frameBytes) {
-    if (wal.readBigUInt64BE(at + 8) !== salts) break;
-    if (wal.readUInt32BE(at + 4) !== 0) ends.push(at + frameBytes);
+  for (let at = WAL_HEADER_BYTES; at + WAL_FRAME_BYTES <= wal.length; at += WAL_FRAME_BYTES) {
+    if (wal.readBigUInt64BE(at + WAL_SALTS_OFFSET) !== salts) break;
+    if (wal.readUInt32BE(at + 4) !== 0) ends.push(at + WAL_FRAME_BYTES);
   }
   return ends;
 }
