@@ -87,6 +87,8 @@ export class ClusterChecker {
   readonly #bounds: Bounds | null;
   /** The committed ones, oldest first. */
   readonly #configurations: PlacedConfiguration[];
+  /** Any that a server had beyond what is committed: perhaps on its way, and in no log any more. */
+  #begunConfigurations: readonly PlacedConfiguration[] = [];
 
   constructor(coverage: Coverage, bootstrap: Configuration, bounds: Bounds | null = null) {
     this.#coverage = coverage;
@@ -103,7 +105,10 @@ export class ClusterChecker {
     this.#lost.add(node);
   }
 
-  /** The latest committed configuration, and those in any log or on any disk after it. */
+  /**
+   * The latest committed configuration, those in any log or on any disk after it, and those that may
+   * yet arrive in one.
+   */
   configurationsInPlay(): readonly [Configuration, ...Configuration[]] {
     const latest = this.#configurationAt(this.ledger.lastIndex);
     const inLogs = [...this.#lives.values()].flatMap(({ configurations }) =>
@@ -116,7 +121,10 @@ export class ClusterChecker {
             .filter(({ kind, index }) => kind === "configuration" && index > latest.index)
             .map(({ data }) => decodeConfiguration(data)),
     );
-    return [latest.configuration, ...inLogs, ...onDisks];
+    const begun = this.#begunConfigurations
+      .filter(({ index }) => index > this.ledger.lastIndex)
+      .map(({ configuration }) => configuration);
+    return [latest.configuration, ...inLogs, ...onDisks, ...begun];
   }
 
   /** A process has recovered from its disk. */
@@ -281,7 +289,15 @@ export class ClusterChecker {
       const term = mirror.entryAt(index)?.term ?? 0;
       this.#logs.entrySeen(index, term, mirror.chainHashAt(index) ?? 0, node);
     }
-    return configurations.follow(newFrom, mirror.lastIndex, (index) => mirror.entryAt(index));
+    const added = configurations.follow(newFrom, mirror.lastIndex, (index) =>
+      mirror.entryAt(index),
+    );
+    if (added.length > 0) {
+      this.#begunConfigurations = [...this.#begunConfigurations, ...added].filter(
+        ({ index }) => index > this.ledger.lastIndex,
+      );
+    }
+    return added;
   }
 
   #checkMembers(
