@@ -349,6 +349,7 @@ interface Found {
   readonly connection: Database;
   readonly wal: WalFile;
   readonly contents: DirectoryContents;
+  readonly lastIndex: LogIndex;
 }
 
 /**
@@ -373,10 +374,10 @@ function openChecked(
   const identity = recovery.identity(options.expect);
   const wal = openWal(`${path}-wal`);
   refuseDamagedWal(wal, frames, path);
-  const contents = recovery.contents(identity, listener);
+  const { contents, lastIndex } = recovery.contents(identity, listener);
   // A damaged database is not written to: what was found goes into a new one.
   connection.exec(contents.warning === null ? "COMMIT" : "ROLLBACK");
-  return { connection, wal, contents };
+  return { connection, wal, contents, lastIndex };
 }
 
 /**
@@ -384,12 +385,15 @@ function openChecked(
  * damaged is not written to, as nobody knows what else its pages say. The old connection, and with
  * it the lock on the old file, stays open.
  */
-function replaceDamaged({ connection, wal, contents }: Found, path: string): void {
+function replaceDamaged({ connection, wal, contents, lastIndex }: Found, path: string): void {
   const unfinished = `${path}${UNFINISHED_SUFFIX}repair`;
   fs.rmSync(unfinished, { force: true });
   writeNewDatabase(unfinished, contents, (onEntries) => {
     const { hardState, snapshot, beforeFirst } = contents;
-    new LogReader(connection, { hardState, snapshot, beforeFirst }, onEntries).read();
+    // SQLite looks at a page when it fetches it: one that it has by now it may read further.
+    const around = { hardState, snapshot, beforeFirst, through: lastIndex };
+    const { last } = new LogReader(connection, around, onEntries).read();
+    if (last.index < lastIndex) throw damaged(path, `entry ${lastIndex} could be read only once`);
   });
   wal.sync();
   wal.close();

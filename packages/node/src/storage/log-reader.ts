@@ -27,6 +27,8 @@ export interface LogSurroundings {
   readonly hardState: HardState;
   readonly snapshot: SnapshotPoint;
   readonly beforeFirst: EntryId;
+  /** Nothing after this entry is read. */
+  readonly through: LogIndex;
 }
 
 /** The part of the log that can be trusted. */
@@ -94,6 +96,7 @@ export class LogReader {
     );
     try {
       for (const row of rows.iterate(this.#last.index)) {
+        if (this.#last.index >= this.#around.through) return null;
         const damage = damageOf(row, this.#last);
         if (damage !== null) return damage;
         this.#last = { index: row.idx, term: row.term };

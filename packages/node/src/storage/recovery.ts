@@ -1,5 +1,5 @@
 import { configurationOf } from "@quorate/wire";
-import type { Configuration, EntryId, NodeId } from "@quorate/wire";
+import type { Configuration, EntryId, LogIndex, NodeId } from "@quorate/wire";
 import SqliteDatabase from "better-sqlite3";
 import type { Database } from "better-sqlite3";
 
@@ -44,6 +44,13 @@ export interface RecoveryListener {
   onSnapshot(point: SnapshotPoint): void;
   /** Some of the log, in order, as `encodeEntries` makes it. */
   onEntries(records: Uint8Array): void;
+}
+
+/** What a database holds, of which the log was told already. */
+export interface RecoveredContents {
+  readonly contents: DirectoryContents;
+  /** Of the last entry that was told, or that the snapshot stands for. */
+  readonly lastIndex: LogIndex;
 }
 
 /** Reads one database and refuses what cannot be right. `path` is for messages. */
@@ -105,14 +112,15 @@ export class Recovery {
    *
    * @throws StorageError `damaged`: nothing of what was handed out may be used.
    */
-  contents(identity: DirectoryIdentity, listener: RecoveryListener): DirectoryContents {
+  contents(identity: DirectoryIdentity, listener: RecoveryListener): RecoveredContents {
     const addresses = this.#addresses();
     const peers = this.#peers();
     const stored = this.#hardState();
     const snapshot = this.#snapshot();
     listener.onSnapshot(snapshot);
     const bounds = this.#logBounds(snapshot);
-    const around = { hardState: stored, snapshot, beforeFirst: bounds.beforeFirst };
+    const { beforeFirst: stated } = bounds;
+    const around = { hardState: stored, snapshot, beforeFirst: stated, through: Infinity };
     const log = new LogReader(this.#database, around, (records) => {
       listener.onEntries(records);
     }).read();
@@ -125,7 +133,17 @@ export class Recovery {
     const hardState = { ...stored, commitIndex: Math.min(stored.commitIndex, log.last.index) };
     const voteFloor = higher(bounds.voteFloor, log.lostEnd);
     const { beforeFirst, damage: warning } = log;
-    return { identity, addresses, peers, hardState, snapshot, beforeFirst, voteFloor, warning };
+    const contents = {
+      identity,
+      addresses,
+      peers,
+      hardState,
+      snapshot,
+      beforeFirst,
+      voteFloor,
+      warning,
+    };
+    return { contents, lastIndex: log.last.index };
   }
 
   #hardState(): HardState {

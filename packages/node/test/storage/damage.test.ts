@@ -209,6 +209,25 @@ test("openStorage: cuts the log where SQLite cannot read its pages", async (t) =
   assert.ok(cuts >= 3, `${cuts} pages`);
 });
 
+test("openStorage: keeps of a page what it read of it first, when SQLite reads more of it later", async (t) => {
+  const directory = bootstrapped(t);
+  const storage = await open(directory);
+  const hardState = { currentTerm: 4, votedFor: "n1", commitIndex: 2000 };
+  await persist(storage, { sequence: 1, hardState, entries: entriesOf(1, 2, 2000) });
+  await storage.close();
+  const path = join(directory, "raft.db");
+  const page = logLeaves(fs.readFileSync(path))[1] ?? assert.fail("the log is in one page");
+  // Where the page's row 20 begins: no page of it is so large.
+  flipByte(path, (page - 1) * 4096 + 8 + 2 * 20);
+  const opened = await open(directory);
+  t.after(() => opened.close());
+  const { entries, hardState: found } = opened.recovered;
+  assert.match(opened.warning ?? "none", new RegExp(`entry ${entries.length + 1}$`, "u"));
+  assert.ok(entries.length > 0);
+  assertEntries(entries, entriesOf(1, 2, entries.length));
+  assert.equal(found.commitIndex, entries.length);
+});
+
 test("openStorage: refuses tables that are not those that were made", async (t) => {
   // A column's name, and a constraint that every write would break.
   for (const text of ["votedFor    TEXT", "commitIndex >= 0"]) {
