@@ -16,7 +16,7 @@ const WAL_FRAME_HEADER_BYTES = 24;
 const WAL_SALTS_OFFSET = 8;
 const WAL_FRAME_BYTES = WAL_FRAME_HEADER_BYTES + PAGE_BYTES;
 /** Few bytes, each with a meaning of its own. */
-const FRAME_HEADER_CHANCE = 0.2;
+const HEADER_CHANCE = 0.2;
 const ROT_TRIES = 30;
 
 /** Bytes of the files, as they are or as a crash leaves them. */
@@ -119,10 +119,8 @@ export class SqliteDirectory {
     for (let tries = 0; safe[offset] === 0 && tries < ROT_TRIES; tries++) {
       offset = random.below(safe.length);
     }
-    const frames = Math.floor(told.length / WAL_FRAME_BYTES);
-    if (frames > 0 && random.chance(FRAME_HEADER_CHANCE)) {
-      const frame = WAL_HEADER_BYTES + random.below(frames) * WAL_FRAME_BYTES;
-      offset = database.length + frame + random.below(WAL_FRAME_HEADER_BYTES);
+    if (told.length > 0 && random.chance(HEADER_CHANCE)) {
+      offset = database.length + placeInHeader(told.length, random);
     }
     this.#isRotten = true;
     if (offset < database.length) flip(this.databasePath, database, offset);
@@ -193,6 +191,15 @@ function endOfWhatIsTold(wal: Buffer): number {
   if (last === undefined) return 0;
   const salts = (secondLast ?? 0) - WAL_FRAME_BYTES + WAL_SALTS_OFFSET;
   return (salts % SECTOR_BYTES === 0 ? thirdLast : secondLast) ?? WAL_HEADER_BYTES;
+}
+
+/** A byte of the log's header, or of that of a frame, among its first `bytes`. */
+function placeInHeader(bytes: number, random: SeededRandom): number {
+  const frames = Math.floor((bytes - WAL_HEADER_BYTES) / WAL_FRAME_BYTES);
+  const header = random.below(frames + 1);
+  if (header === 0) return random.below(WAL_HEADER_BYTES);
+  const start = WAL_HEADER_BYTES + (header - 1) * WAL_FRAME_BYTES;
+  return start + random.below(WAL_FRAME_HEADER_BYTES);
 }
 
 /** Where each transaction of the log's current generation ends. */
