@@ -1,5 +1,6 @@
 /** Runs the tests: many at a time first, then the system tests one by one; one count at the end. */
-import { glob } from "node:fs/promises";
+import { glob, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import { run as runTests } from "node:test";
 import { spec, type TestEvent } from "node:test/reporters";
@@ -34,6 +35,8 @@ const LONGEST = [
   "scripts/simulate/",
 ];
 const TEST_TIMEOUT_MS = 1_800_000;
+/** What each process would compile again for itself. Emptied by each run: old sources do not stay. */
+const COMPILE_CACHE = join(import.meta.dirname, "..", ".quorate", "compiled");
 /** The counts of one run, as its last diagnostics say them. */
 const COUNT = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/u;
 
@@ -120,7 +123,11 @@ async function main(): Promise<number> {
   const counts = new Map<string, number>();
   const ends: TestEvent[] = [];
   const run = { reporter, counts, ends, name: values.name };
+  await rm(COMPILE_CACHE, { recursive: true, force: true });
+  process.env["NODE_COMPILE_CACHE"] = COMPILE_CACHE;
   await runFiles(unitFiles, { ...run, concurrency: UNIT_CONCURRENCY });
+  // The daemons of system tests start as a user's do.
+  delete process.env["NODE_COMPILE_CACHE"];
   await runFiles(systemFiles, { ...run, concurrency: 1 });
   const end = ends.at(-1);
   if (end !== undefined) reporter.write(end);
