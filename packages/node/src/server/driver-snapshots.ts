@@ -73,7 +73,7 @@ export class DriverSnapshots {
       stateMachine: options.stateMachine,
       clock,
       logBytes: options.logBytes,
-      isSending: () => this.#sender.isSending,
+      sendingBytes: () => this.#sender.sendingBytes,
       onTaken: (name, work) => this.#taken(name, work),
     });
     this.#intake = new SnapshotIntake({

@@ -42,12 +42,13 @@ export class SnapshotSender {
     this.#stored = stored;
   }
 
-  /** Whether a follower that answers is being sent a snapshot. */
-  get isSending(): boolean {
+  /** Size of the largest snapshot that a follower which answers is being sent; 0: there is none. */
+  get sendingBytes(): number {
     const patienceTicks = SILENT_RESENDS * this.#options.resendTicks;
-    return [...this.#transfers.values()].some(
-      ({ isHeard, silentTicks }) => isHeard && silentTicks < patienceTicks,
-    );
+    const sizes = [...this.#transfers.values()]
+      .filter(({ isHeard, silentTicks }) => isHeard && silentTicks < patienceTicks)
+      .map(({ progress }) => progress.totalBytes);
+    return Math.max(0, ...sizes);
   }
 
   progress(): Map<NodeId, ByteProgress> {

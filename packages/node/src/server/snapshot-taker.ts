@@ -10,7 +10,10 @@ const PIECE_BYTES = 128 * 1024;
 /** What an entry takes beside its data, about. */
 const ENTRY_OVERHEAD_BYTES = 32;
 
-/** A log that is this many times over its limit is compacted whatever else is going on. */
+/**
+ * A log that is this many times over its limit, and longer than the snapshot that is being sent, is
+ * compacted whatever else is going on.
+ */
 const OVERDUE = 4;
 
 export interface SnapshotTakerOptions {
@@ -19,8 +22,12 @@ export interface SnapshotTakerOptions {
   readonly clock: Clock;
   /** Bytes of applied entries after which a snapshot is due. */
   readonly logBytes: number;
-  /** Followers that are being sent a snapshot need the log from there on: better wait. */
-  readonly isSending: () => boolean;
+  /**
+   * Size of the largest snapshot that is being sent; 0: none is. Its follower needs the log from
+   * there on. It never gets level when the log is cut sooner than the snapshot is sent; so the log
+   * may grow as long as what is sent, which is reached only where more is written than sent.
+   */
+  readonly sendingBytes: () => number;
   /** The file is durable. Says whether it is of use. */
   readonly onTaken: (name: SnapshotName, work: SnapshotWork) => boolean;
 }
@@ -64,10 +71,11 @@ export class SnapshotTaker {
 
   /** Begins a snapshot of the state as it is now, if one is due. */
   startIfDue(): void {
-    const { logBytes, isSending } = this.#options;
+    const { logBytes, sendingBytes } = this.#options;
     if (this.#appliedBytes < logBytes || this.#taking !== null || this.#lastApplied === null)
       return;
-    if (isSending() && this.#appliedBytes < OVERDUE * logBytes) return;
+    const sending = sendingBytes();
+    if (sending > 0 && this.#appliedBytes < Math.max(OVERDUE * logBytes, sending)) return;
     this.#start(this.#lastApplied);
   }
 
