@@ -1,3 +1,6 @@
+/** How often it is looked at whether a trouble is over: it may end early. */
+export const TROUBLE_LOOK_US = 20_000;
+
 /** What is wrong with a disk for a while, whatever is on it. */
 export class DiskTrouble {
   /** A write finds no room. */

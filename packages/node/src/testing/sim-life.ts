@@ -11,6 +11,7 @@ import type { DriverObserver } from "../server/driver-outcomes.ts";
 import type { CreateCore, RaftDriver } from "../server/raft-driver.ts";
 import { FullDisk } from "./checkers/full-disk.ts";
 import { LeaseWatch } from "./checkers/lease-watch.ts";
+import { TROUBLE_LOOK_US } from "./disk-trouble.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { SimDisk } from "./sim-disk.ts";
 import type { NodeFabric, NodeIngredients } from "./sim-fabric.ts";
@@ -285,7 +286,7 @@ export class SimLife {
       } else if (trouble.isFull) {
         this.#whenWritten(FULL_RETRY_MS * 1000, done);
       } else if (stallUs > 0) {
-        this.#whenWritten(stallUs, done);
+        this.#whenWritten(Math.min(stallUs, TROUBLE_LOOK_US), done);
       } else {
         this.process.deliver(done);
       }

@@ -1,6 +1,7 @@
 import type { Storage } from "../ports/storage.ts";
 import type { PersistBatch, RecoveredState } from "../raft/index.ts";
 import type { Coverage } from "./coverage.ts";
+import { TROUBLE_LOOK_US } from "./disk-trouble.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { SimDisk } from "./sim-disk.ts";
 import type { SimProcess } from "./sim-process.ts";
@@ -18,8 +19,6 @@ export const CALM_DISK: DiskSpeed = { syncMeanUs: 300, slowSyncChance: 0, slowSy
 
 /** How often a write that found no room is tried again, as the real storage does. */
 export const FULL_RETRY_MS = 500;
-/** How often a stalled sync is looked at: a stall may end early. */
-const STALL_LOOK_US = 20_000;
 
 /** What a simulated storage works with. */
 export interface SimStorageContext {
@@ -123,7 +122,7 @@ export class SimStorage implements Storage {
     const { trouble } = disk;
     const stallUs = trouble.stalledUntilUs - scheduler.nowUs;
     if (stallUs > 0) {
-      scheduler.schedule(Math.min(stallUs, STALL_LOOK_US), () => {
+      scheduler.schedule(Math.min(stallUs, TROUBLE_LOOK_US), () => {
         this.#endSync();
       });
       return;

@@ -13,6 +13,7 @@ import type {
   StorageRequest,
 } from "../storage/thread-messages.ts";
 import { WalFile } from "../storage/wal-file.ts";
+import { TROUBLE_LOOK_US } from "./disk-trouble.ts";
 import { requireNoSecondBootstrap, requireNoSecondProcess } from "./directory-misuse.ts";
 import { requireInvariant } from "./invariant-violation.ts";
 import type { SeededRandom } from "./seeded-random.ts";
@@ -24,8 +25,6 @@ import { tearDatabase, tearWal } from "./sqlite-directory.ts";
 
 const SECOND_PROCESS_CHANCE = 0.2;
 
-/** How often a stalled or a full disk is looked at. */
-const LOOK_US = 20_000;
 const PAGE_BYTES = 4096;
 
 interface WaitingBatch {
@@ -217,7 +216,7 @@ export class SqliteSimStorage implements CrashableStorage {
     const { trouble } = disk;
     const stallUs = trouble.stalledUntilUs - scheduler.nowUs;
     if (stallUs > 0) {
-      scheduler.schedule(Math.min(stallUs, LOOK_US), () => {
+      scheduler.schedule(Math.min(stallUs, TROUBLE_LOOK_US), () => {
         this.#hand(request);
       });
     } else if (trouble.isReadOnly) {
@@ -307,7 +306,7 @@ export class SqliteSimStorage implements CrashableStorage {
   }
 
   #lookForRoom(): void {
-    this.#context.scheduler.schedule(LOOK_US, () => {
+    this.#context.scheduler.schedule(TROUBLE_LOOK_US, () => {
       if (this.#isCut) return;
       if (this.#context.disk.trouble.isFull) this.#lookForRoom();
       else this.#liftLimit();
