@@ -32,6 +32,8 @@ export class SnapshotSender {
   readonly #transfers = new Map<NodeId, SnapshotTransfer>();
   /** They need a snapshot that is not durable yet. */
   readonly #waiting = new Set<NodeId>();
+  /** They have what they were sent, of so many bytes, and need the log behind it now. */
+  readonly #catchingUp = new Map<NodeId, number>();
   #stored: SnapshotPoint;
   #nextSendMs = 0;
   #pause: Timer | null = null;
@@ -42,13 +44,16 @@ export class SnapshotSender {
     this.#stored = stored;
   }
 
-  /** Size of the largest snapshot that a follower which answers is being sent; 0: there is none. */
+  /**
+   * Size of the largest snapshot that a follower which answers is being sent, or was sent and has
+   * not the log behind it yet; 0: there is none.
+   */
   get sendingBytes(): number {
     const patienceTicks = SILENT_RESENDS * this.#options.resendTicks;
     const sizes = [...this.#transfers.values()]
       .filter(({ isHeard, silentTicks }) => isHeard && silentTicks < patienceTicks)
       .map(({ progress }) => progress.totalBytes);
-    return Math.max(0, ...sizes);
+    return Math.max(0, ...sizes, ...this.#catchingUp.values());
   }
 
   progress(): Map<NodeId, ByteProgress> {
@@ -88,10 +93,17 @@ export class SnapshotSender {
 
   /** Ends what `view` says is over: the follower has it, or this node does not lead any more. */
   observe(view: RaftView): void {
-    if (this.#transfers.size + this.#waiting.size === 0) return;
+    if (this.#transfers.size + this.#waiting.size + this.#catchingUp.size === 0) return;
     for (const [peer, transfer] of this.#transfers) {
-      if (transfer.term !== view.currentTerm || !needsSnapshot(view, peer)) this.#end(peer);
-      else transfer.isHeard = answers(view, peer);
+      if (transfer.term !== view.currentTerm || !needsSnapshot(view, peer)) {
+        this.#catchingUp.set(peer, transfer.progress.totalBytes);
+        this.#end(peer);
+      } else {
+        transfer.isHeard = answers(view, peer);
+      }
+    }
+    for (const peer of this.#catchingUp.keys()) {
+      if (!needsLog(view, peer)) this.#catchingUp.delete(peer);
     }
     for (const peer of this.#waiting) {
       if (!needsSnapshot(view, peer)) this.#waiting.delete(peer);
@@ -108,6 +120,7 @@ export class SnapshotSender {
   stop(): void {
     for (const peer of this.#transfers.keys()) this.#end(peer);
     this.#waiting.clear();
+    this.#catchingUp.clear();
     this.#pause?.cancel();
     this.#pause = null;
   }
@@ -176,6 +189,17 @@ export class SnapshotSender {
 
 function needsSnapshot(view: RaftView, peer: NodeId): boolean {
   return view.peers.some(({ id, state }) => id === peer && state === "snapshot");
+}
+
+/** Whether `view` is of a leader whose log holds what `peer`, which answers, was not sent yet. */
+function needsLog(view: RaftView, peer: NodeId): boolean {
+  return view.peers.some(
+    ({ id, state, nextIndex, recentlyActive }) =>
+      id === peer &&
+      recentlyActive &&
+      state !== "snapshot" &&
+      (state === "probe" || nextIndex <= view.lastLogIndex),
+  );
 }
 
 function answers(view: RaftView, peer: NodeId): boolean {

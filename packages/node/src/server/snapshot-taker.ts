@@ -23,9 +23,10 @@ export interface SnapshotTakerOptions {
   /** Bytes of applied entries after which a snapshot is due. */
   readonly logBytes: number;
   /**
-   * Size of the largest snapshot that is being sent; 0: none is. Its follower needs the log from
-   * there on. It never gets level when the log is cut sooner than the snapshot is sent; so the log
-   * may grow as long as what is sent, which is reached only where more is written than sent.
+   * Size of the largest snapshot that is being sent, or whose follower is not level yet; 0: there
+   * is none. The follower needs the log from there on. It never gets level when the log is cut
+   * sooner than the snapshot is sent; so the log may grow as long as what is sent, which is reached
+   * only where more is written than sent.
    */
   readonly sendingBytes: () => number;
   /** The file is durable. Says whether it is of use. */

@@ -70,6 +70,23 @@ test("snapshots: writes go on while one is written, and are not in it", () => {
   assert.ok(machine.applied.every(({ index }) => index > takingIndex));
 });
 
+test("snapshots: who was sent one finds the log behind it, although the next is due (§7)", () => {
+  // One entry at a time, for longer than it takes to write a snapshot.
+  const raft = { appendEntriesMaxBytes: 1, inFlightMaxMessages: 1 };
+  const { cluster, leader, straggler } = withStraggler({ raft, bytesPerSecond: 4 * 1024 * KIB });
+  cluster.start(straggler);
+  cluster.runUntil("a piece", () => pieces(cluster).length > 0);
+  const { snapshotIndex } = cluster.life(leader).driver.view();
+  cluster.write(30, 50 * KIB);
+  cluster.runUntilEqual(straggler);
+  const installed = cluster.told.filter((text) => text.includes("installed"));
+  assert.deepEqual(installed, [`${straggler}: installed ${snapshotIndex}`]);
+  cluster.runUntil(
+    "the next",
+    () => cluster.life(leader).driver.view().snapshotIndex > snapshotIndex,
+  );
+});
+
 test("snapshots: one that is due when another ends needs no further write (§7)", () => {
   const cluster = new SnapshotCluster(["n1"], { snapshotLogBytes: 1024 * KIB });
   const { driver } = cluster.start("n1");
