@@ -142,7 +142,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       replace: "",
       tier: "simulator",
       fabric: "messages",
-      budgetSeconds: 80,
+      seeds: 1200,
+      budgetSeconds: 150,
     },
     {
       name: "late-rejections-count",

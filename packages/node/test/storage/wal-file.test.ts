@@ -16,6 +16,7 @@ import { bootstrapped, flipByte, walFrames } from "./data-place.ts";
 const LOG_HEADER_BYTES = 32;
 /** Page, commit, two salts, two checksums. */
 const FRAME_HEADER_BYTES = 24;
+const SALTS_OFFSET = 8;
 const SECTOR_BYTES = 512;
 /** The first frame, from 0, between whose commit and salts a sector ends. */
 const SPLIT_FRAME = 41;
@@ -118,6 +119,9 @@ test("WalFile: a last transaction that lacks any one sector was cut short, which
   const old = place.read();
   first.database.close();
   place.write(old);
+  const commitOfOld = walFrames(place.walPath)[SPLIT_FRAME];
+  assert.ok(commitOfOld?.isCommit === true);
+  assert.equal((commitOfOld.offset + SALTS_OFFSET) % SECTOR_BYTES, 0);
   // Its frames take the place of those of the log before it, bit by bit.
   const second = place.open();
   let term = 60;
@@ -128,6 +132,7 @@ test("WalFile: a last transaction that lacks any one sector was cut short, which
   const before = place.read();
   assert.equal(second.database.commit([largeEntry(term + 1)]), true);
   const after = place.read();
+  assert.equal(walFrames(place.walPath)[SPLIT_FRAME]?.isCommit, false);
   second.database.close();
   let sectors = 0;
   for (let start = 0; start < after.wal.length; start += SECTOR_BYTES) {
