@@ -75,8 +75,16 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = mutantsOf(
       claim: "a late success lowers what is known to match",
       rules: [19],
       file: "raft/progress.ts",
-      find: "this.matchIndex = Math.max(this.matchIndex, matchIndex);",
-      replace: "this.matchIndex = matchIndex;",
+      find: "    if (index <= this.matchIndex) return;\n",
+      replace: "",
+    },
+    {
+      name: "doubts-outlive-what-is-stored",
+      claim: "a rejection of what the follower stored since proves that its disk lost it",
+      rules: [19],
+      file: "raft/progress.ts",
+      find: "    this.matchIndex = index;\n    this.doubtedFromRound = null;\n",
+      replace: "    this.matchIndex = index;\n",
     },
     {
       name: "rejection-is-a-success",

@@ -90,7 +90,7 @@ export class Progress {
 
   /** The follower has everything up to `index`, the last one of a snapshot. */
   snapshotInstalled(index: LogIndex): void {
-    this.matchIndex = Math.max(this.matchIndex, index);
+    this.#raiseMatch(index);
     if (this.state === "snapshot") this.probeFrom(this.matchIndex + 1);
     else this.nextIndex = Math.max(this.nextIndex, this.matchIndex + 1);
   }
@@ -114,8 +114,7 @@ export class Progress {
 
   /** The follower holds the log durably up to `matchIndex`, and agrees with it up to `agreedIndex`. */
   matched(matchIndex: LogIndex, agreedIndex: LogIndex): void {
-    if (matchIndex > this.matchIndex) this.doubtedFromRound = null;
-    this.matchIndex = Math.max(this.matchIndex, matchIndex);
+    this.#raiseMatch(matchIndex);
     if (this.state === "probe") {
       this.nextIndex = Math.max(this.matchIndex, agreedIndex) + 1;
       this.state = "replicate";
@@ -132,6 +131,13 @@ export class Progress {
     this.probeSent = false;
     this.#inFlight = [];
     this.#inFlightBytes = 0;
+  }
+
+  /** What it stores now it may have rejected rightly before, in the rounds of a doubt as well. */
+  #raiseMatch(index: LogIndex): void {
+    if (index <= this.matchIndex) return;
+    this.matchIndex = index;
+    this.doubtedFromRound = null;
   }
 
   #release(): void {

@@ -619,17 +619,23 @@ test("Lost log: a follower whose disk lost what it stored is sent it again (Raft
   assert.equal(server.core.view().commitIndex, 5);
 });
 
-test("Lost log: when it stores more after all, the doubt was for nothing", () => {
-  const server = new ServerUnderTest().lead();
-  for (let count = 0; count < 4; count += 1) server.step((core) => core.propose(command("x")));
-  server.persistAll();
-  server.stored("n2", 3);
-  const rejection = { success: false, prevLogIndex: 2, conflictIndex: 2 };
-  server.receive("n2", appendReply({ term: 1, ...rejection }));
-  server.stored("n2", 5);
-  server.receive("n2", appendReply({ term: 1, ...rejection, round: 1 }));
-  assert.equal(server.core.view().peers[0]?.matchIndex, 5);
-});
+for (const [how, storesMore] of [
+  ["it stores more after all", appendReply({ term: 1, prevLogIndex: 5, matchIndex: 5 })],
+  ["a snapshot brings it more", installReply({ term: 1, lastIncludedIndex: 5 })],
+] as const) {
+  test(`Lost log: when ${how}, the doubt was for nothing`, () => {
+    const server = new ServerUnderTest().lead();
+    for (let count = 0; count < 4; count += 1) server.step((core) => core.propose(command("x")));
+    server.persistAll();
+    server.stored("n2", 3);
+    const rejection = { success: false, conflictIndex: 2 };
+    server.receive("n2", appendReply({ term: 1, ...rejection, prevLogIndex: 2 }));
+    server.receive("n2", storesMore);
+    // Sent after the doubt, and rejected before the follower had what it has now.
+    server.receive("n2", appendReply({ term: 1, ...rejection, prevLogIndex: 4, round: 1 }));
+    assert.equal(server.core.view().peers[0]?.matchIndex, 5);
+  });
+}
 
 test("Promotion: one that is tried again begins anew: its old rounds count for nothing", () => {
   const server = new ServerUnderTest({ voters: ["n1"] }).lead();
