@@ -165,6 +165,10 @@ export class KvRestorer implements StateRestorer {
       if (response === null) throw damaged("a session's response");
       session.responses.set(serial, response);
     }
+    // The next snapshot would take it for one that was active since, and leave it out.
+    if (session.lastActiveIndex > this.#state.appliedIndex) {
+      throw damaged("a session was active after its last command");
+    }
     if (!this.#state.sessions.restore(session)) throw damaged("a session comes twice");
   }
 

@@ -168,6 +168,18 @@ test("KvRestorer: a state that is not the one that was written is refused, sound
   }, /does not have its hash/u);
 });
 
+test("KvRestorer: a session that was active after the state's last command is refused", () => {
+  const stream = Buffer.from(readAll(smallStore().machine.snapshot()));
+  const [head, header] = [stream.subarray(8, 16), stream.subarray(16, 41)];
+  assert.equal(head.readUInt32BE(0), 25, "the header is a block of its own");
+  assert.equal(header.readBigUInt64BE(17), 5n);
+  header.writeBigUInt64BE(2n, 17);
+  head.writeUInt32BE(crc32(header), 4);
+  assert.throws(() => {
+    restoreInto(new KvStateMachine(), stream);
+  }, /a session was active after its last command/u);
+});
+
 test("KvRestorer: a stream that ends early, or goes on after its end, is refused", () => {
   const stream = readAll(smallStore().machine.snapshot());
   const machine = new KvStateMachine();
