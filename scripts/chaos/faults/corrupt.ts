@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import type { SeededRandom } from "@quorate/node/testing";
 import { ChaosProblem } from "../patience.ts";
 import type { ChaosNode } from "../chaos-node.ts";
-import { committedBeforeLast } from "./wal-frames.ts";
+import { endOfWhatIsTold } from "./wal-frames.ts";
 import type { Fault, FaultContext, FaultOutcome } from "./fault.ts";
 import { claiming, POSTPONED, spareNode } from "./fault.ts";
 
@@ -80,7 +80,7 @@ function stretchOf(node: ChaosNode, store: Store): Stretch | null {
     case "write-ahead log": {
       // The last transaction of all cannot be told from one that a crash cut short.
       const path = `${database}-wal`;
-      const to = committedBeforeLast(path);
+      const to = endOfWhatIsTold(path);
       return to === null ? null : { path, from: 0, to };
     }
     case "snapshot": {

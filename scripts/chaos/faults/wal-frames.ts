@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 
+/** A disk writes so many bytes whole or not at all. */
+const SECTOR_BYTES = 512;
 const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
 const PAGE_SIZE_AT = 8;
@@ -9,10 +11,12 @@ const COMMIT_AT = 4;
 const FRAME_SALTS_AT = 8;
 
 /**
- * Where the last committed transaction of a write-ahead log begins (sqlite.org/fileformat2.html
- * §4.1); null where there are fewer than two of them, or no log.
+ * How far damage to a write-ahead log is told from a crash (docs/data-directory.md): to where its
+ * last committed transaction begins (sqlite.org/fileformat2.html §4.1), or to the last frame before
+ * that where a sector ends between its commit and its salts. Null where there are fewer than two
+ * transactions, or no log.
  */
-export function committedBeforeLast(path: string): number | null {
+export function endOfWhatIsTold(path: string): number | null {
   let wal: Buffer;
   try {
     wal = readFileSync(path);
@@ -27,5 +31,8 @@ export function committedBeforeLast(path: string): number | null {
     if (wal.readBigUInt64BE(at + FRAME_SALTS_AT) !== salts) break;
     if (wal.readUInt32BE(at + COMMIT_AT) !== 0) commitEnds.push(at + frameBytes);
   }
-  return commitEnds.at(-2) ?? null;
+  const end = commitEnds.at(-2);
+  if (end === undefined) return null;
+  const commit = end - frameBytes;
+  return (commit + FRAME_SALTS_AT) % SECTOR_BYTES === 0 ? commit : end;
 }

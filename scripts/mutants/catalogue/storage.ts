@@ -152,8 +152,18 @@ const STORAGE_MUTANTS: readonly Mutant[] = mutantsOf(
       claim: "a write that a crash cut between two sectors is taken for damage",
       rules: [58],
       file: "storage/wal-file.ts",
-      find: "(!isSplit(position) || this.#isSound(position, frameBytes, header))",
+      find: "(!isSplit(position) || this.#isSound(position, header))",
       replace: "frame >= framesRecovered",
+    },
+    {
+      name: "start-writes-behind-a-cut",
+      claim: "a start leaves in the write-ahead log what a crash left behind its end",
+      rules: [58],
+      file: "storage/log-database.ts",
+      find:
+        '  connection.pragma("wal_checkpoint(TRUNCATE)");\n' +
+        '  assert(wal.sizeBytes() === 0, "the write-ahead log was not cut");\n',
+      replace: "  checkpoint(connection);\n",
     },
     {
       name: "damage-leaves-no-floor",

@@ -73,7 +73,7 @@ export class DriverSnapshots {
       stateMachine: options.stateMachine,
       clock,
       logBytes: options.logBytes,
-      sendingBytes: () => this.#sender.sendingBytes,
+      awaitedBytes: () => this.#sender.awaitedBytes,
       onTaken: (name, work) => this.#taken(name, work),
     });
     this.#intake = new SnapshotIntake({

@@ -1,4 +1,4 @@
-import type { InstallSnapshot, NodeId } from "@quorate/wire";
+import type { InstallSnapshot, LogIndex, NodeId, Term } from "@quorate/wire";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { SnapshotName, SnapshotStore } from "../ports/snapshot-store.ts";
 import type { RaftView, SnapshotAck, SnapshotPoint } from "../raft/index.ts";
@@ -19,6 +19,14 @@ export interface SnapshotSenderOptions {
   readonly onSending: (to: NodeId, name: SnapshotName, totalBytes: number) => void;
 }
 
+/** A follower that was sent a snapshot of so many bytes in `term`. */
+interface Awaited {
+  readonly term: Term;
+  readonly bytes: number;
+  /** Where the log ended when it had the snapshot. */
+  readonly throughIndex: LogIndex;
+}
+
 /** Resends without any answer after which a follower counts as gone, and nobody waits for it. */
 const SILENT_RESENDS = 10;
 
@@ -32,8 +40,8 @@ export class SnapshotSender {
   readonly #transfers = new Map<NodeId, SnapshotTransfer>();
   /** They need a snapshot that is not durable yet. */
   readonly #waiting = new Set<NodeId>();
-  /** They have what they were sent, of so many bytes, and need the log behind it now. */
-  readonly #catchingUp = new Map<NodeId, number>();
+  /** They have what they were sent, and not the log behind it. */
+  readonly #catchingUp = new Map<NodeId, Awaited>();
   #stored: SnapshotPoint;
   #nextSendMs = 0;
   #pause: Timer | null = null;
@@ -45,15 +53,16 @@ export class SnapshotSender {
   }
 
   /**
-   * Size of the largest snapshot that a follower which answers is being sent, or was sent and has
-   * not the log behind it yet; 0: there is none.
+   * Size of the largest snapshot that a follower which answers is being sent, or was sent by this
+   * leader and has not the log behind it yet; null: there is none.
    */
-  get sendingBytes(): number {
+  get awaitedBytes(): number | null {
     const patienceTicks = SILENT_RESENDS * this.#options.resendTicks;
     const sizes = [...this.#transfers.values()]
       .filter(({ isHeard, silentTicks }) => isHeard && silentTicks < patienceTicks)
-      .map(({ progress }) => progress.totalBytes);
-    return Math.max(0, ...sizes, ...this.#catchingUp.values());
+      .map(({ progress }) => progress.totalBytes)
+      .concat([...this.#catchingUp.values()].map(({ bytes }) => bytes));
+    return sizes.length === 0 ? null : Math.max(...sizes);
   }
 
   progress(): Map<NodeId, ByteProgress> {
@@ -95,15 +104,19 @@ export class SnapshotSender {
   observe(view: RaftView): void {
     if (this.#transfers.size + this.#waiting.size + this.#catchingUp.size === 0) return;
     for (const [peer, transfer] of this.#transfers) {
-      if (transfer.term !== view.currentTerm || !needsSnapshot(view, peer)) {
-        this.#catchingUp.set(peer, transfer.progress.totalBytes);
+      const { term } = transfer;
+      if (term !== view.currentTerm) {
+        this.#end(peer);
+      } else if (!needsSnapshot(view, peer)) {
+        const bytes = transfer.progress.totalBytes;
+        this.#catchingUp.set(peer, { term, bytes, throughIndex: view.lastLogIndex });
         this.#end(peer);
       } else {
         transfer.isHeard = answers(view, peer);
       }
     }
-    for (const peer of this.#catchingUp.keys()) {
-      if (!needsLog(view, peer)) this.#catchingUp.delete(peer);
+    for (const [peer, awaited] of this.#catchingUp) {
+      if (!isCatchingUp(view, peer, awaited)) this.#catchingUp.delete(peer);
     }
     for (const peer of this.#waiting) {
       if (!needsSnapshot(view, peer)) this.#waiting.delete(peer);
@@ -191,14 +204,17 @@ function needsSnapshot(view: RaftView, peer: NodeId): boolean {
   return view.peers.some(({ id, state }) => id === peer && state === "snapshot");
 }
 
-/** Whether `view` is of a leader whose log holds what `peer`, which answers, was not sent yet. */
-function needsLog(view: RaftView, peer: NodeId): boolean {
-  return view.peers.some(
-    ({ id, state, nextIndex, recentlyActive }) =>
-      id === peer &&
-      recentlyActive &&
-      state !== "snapshot" &&
-      (state === "probe" || nextIndex <= view.lastLogIndex),
+/**
+ * Whether `view` is of the leader of then, whom `peer` answers without having the log of then. What
+ * was sent does not count: it may be lost with its connection, and would be sent again.
+ */
+function isCatchingUp(view: RaftView, peer: NodeId, { term, throughIndex }: Awaited): boolean {
+  return (
+    term === view.currentTerm &&
+    view.peers.some(
+      ({ id, state, matchIndex, recentlyActive }) =>
+        id === peer && recentlyActive && state !== "snapshot" && matchIndex < throughIndex,
+    )
   );
 }
 

@@ -23,12 +23,12 @@ export interface SnapshotTakerOptions {
   /** Bytes of applied entries after which a snapshot is due. */
   readonly logBytes: number;
   /**
-   * Size of the largest snapshot that is being sent, or whose follower is not level yet; 0: there
-   * is none. The follower needs the log from there on. It never gets level when the log is cut
-   * sooner than the snapshot is sent; so the log may grow as long as what is sent, which is reached
-   * only where more is written than sent.
+   * Size of the largest snapshot that is being sent, or whose follower has not the log behind it
+   * yet; null: there is none. Such a follower never gets level when the log is cut sooner than the
+   * snapshot is sent; so the log may grow as long as what is sent, which is reached only where more
+   * is written than sent.
    */
-  readonly sendingBytes: () => number;
+  readonly awaitedBytes: () => number | null;
   /** The file is durable. Says whether it is of use. */
   readonly onTaken: (name: SnapshotName, work: SnapshotWork) => boolean;
 }
@@ -72,11 +72,11 @@ export class SnapshotTaker {
 
   /** Begins a snapshot of the state as it is now, if one is due. */
   startIfDue(): void {
-    const { logBytes, sendingBytes } = this.#options;
+    const { logBytes, awaitedBytes } = this.#options;
     if (this.#appliedBytes < logBytes || this.#taking !== null || this.#lastApplied === null)
       return;
-    const sending = sendingBytes();
-    if (sending > 0 && this.#appliedBytes < Math.max(OVERDUE * logBytes, sending)) return;
+    const bytes = awaitedBytes();
+    if (bytes !== null && this.#appliedBytes < Math.max(OVERDUE * logBytes, bytes)) return;
     this.#start(this.#lastApplied);
   }
 

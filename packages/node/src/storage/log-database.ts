@@ -79,23 +79,22 @@ export class LogDatabase {
     openWal: OpenWal = (walPath) => new WalFile(walPath),
   ): { readonly database: LogDatabase; readonly contents: DirectoryContents } {
     const path = options.databasePath;
-    const connections: Database[] = [];
+    const openings: Opening[] = [];
     try {
-      let found = openChecked(options, connections, listener, openWal);
+      let found = openChecked(options, openings, listener, openWal);
       const { warning } = found.contents;
       if (warning !== null) {
         replaceDamaged(found, path);
-        const [old] = connections;
         listener.onAgain();
-        found = openChecked(options, connections, listener, openWal);
+        found = openChecked(options, openings, listener, openWal);
         assert(found.contents.warning === null, "the repaired database is damaged");
-        old?.close();
+        openings.shift()?.close();
       }
       const database = new LogDatabase(path, found.connection, found.wal, found.contents);
       const identity = database.#prepareForWrites(options.sizeMaxBytes, found.contents.identity);
       return { database, contents: { ...found.contents, identity, warning } };
     } catch (error) {
-      for (const connection of connections) connection.close();
+      for (const opening of openings) opening.close();
       throw fromSystemError(path, "opening it", error);
     }
   }
@@ -208,19 +207,27 @@ export class LogDatabase {
     }
   }
 
-  /** Whether `error` says that there is no room, and nothing of the transaction is left. */
+  /**
+   * Whether `error` says that there is no room, and nothing of the transaction is left.
+   *
+   * @throws StorageError where what it wrote cannot be taken back.
+   */
   #rollBackWhenFull(error: unknown): boolean {
     if (errorCode(error) !== "SQLITE_FULL") return false;
-    // SQLite may have rolled back already.
-    if (this.#database.inTransaction) this.#statements.rollback.run();
-    return true;
+    try {
+      // SQLite may have rolled back already.
+      if (this.#database.inTransaction) this.#statements.rollback.run();
+      const [, frames] = this.#walFrames.get() ?? [0, 0, 0];
+      this.#wal.forgetAfter(frames);
+      return true;
+    } catch (failure) {
+      throw fromSystemError(this.#path, "taking back a write that found no room", failure);
+    }
   }
 
   #prepareForWrites(sizeMaxBytes: number | null, found: DirectoryIdentity): DirectoryIdentity {
-    // With fresh salts in the log, frames behind its end are never mistaken for later ones.
+    // Also of an older format, brought to this one: no write may begin before that is synced.
     this.#wal.sync();
-    checkpoint(this.#database);
-    this.#wal.prefill();
     if (sizeMaxBytes !== null) this.limitSize(sizeMaxBytes);
     const identity = { ...found, bootNumber: found.bootNumber + 1 };
     this.#statements.setMeta.run(...metaValues(identity));
@@ -345,6 +352,22 @@ function connect(path: string): Database {
   }
 }
 
+/** A connection, with its write-ahead log once that is open, for whoever cleans up. */
+class Opening {
+  readonly connection: Database;
+  wal: WalFile | null = null;
+
+  constructor(connection: Database) {
+    this.connection = connection;
+  }
+
+  /** Copies what SQLite knows of the log into the database file, and deletes the log. */
+  close(): void {
+    this.wal?.close();
+    this.connection.close();
+  }
+}
+
 interface Found {
   readonly connection: Database;
   readonly wal: WalFile;
@@ -354,30 +377,48 @@ interface Found {
 
 /**
  * Connects, and reads and checks everything in one transaction, which brings an older format to
- * this one. The connection is added to `connections` for whoever cleans up.
+ * this one. The opening is added to `openings`.
  */
 function openChecked(
   options: StorageThreadOptions,
-  connections: Database[],
+  openings: Opening[],
   listener: RecoveryListener,
   openWal: OpenWal,
 ): Found {
   const path = options.databasePath;
-  const connection = connect(path);
-  connections.push(connection);
+  const opening = new Opening(connect(path));
+  openings.push(opening);
+  const { connection } = opening;
+  // Before anything else is refused: to close the connection deletes what a damaged log still says.
+  const [, frames] = walFramesOf(connection).get() ?? [0, 0, 0];
+  const wal = openWal(`${path}-wal`);
+  opening.wal = wal;
+  refuseDamagedWal(wal, frames, path);
   const recovery = new Recovery(connection, path);
   recovery.checkApplication();
-  const [, frames] = walFramesOf(connection).get() ?? [0, 0, 0];
+  startLogAnew(connection, wal);
   connection.exec("BEGIN");
   migrate(connection, path);
   recovery.checkSchema();
   const identity = recovery.identity(options.expect);
-  const wal = openWal(`${path}-wal`);
-  refuseDamagedWal(wal, frames, path);
   const { contents, lastIndex } = recovery.contents(identity, listener);
-  // A damaged database is not written to: what was found goes into a new one.
+  // No row of a damaged database is written: what was found goes into a new one.
   connection.exec(contents.warning === null ? "COMMIT" : "ROLLBACK");
   return { connection, wal, contents, lastIndex };
+}
+
+/**
+ * Makes what was recovered from the log durable, in the database file, and leaves a log of zeros.
+ * What a crash left behind the end of the log is of the same salts as what would be written before
+ * it: after a second crash it would look as if that had been there and were lost. A checkpoint by
+ * itself draws new salts only where it had something to copy.
+ */
+function startLogAnew(connection: Database, wal: WalFile): void {
+  // What was recovered may be in the system's memory only.
+  wal.sync();
+  connection.pragma("wal_checkpoint(TRUNCATE)");
+  assert(wal.sizeBytes() === 0, "the write-ahead log was not cut");
+  wal.prefill();
 }
 
 /**
@@ -385,18 +426,18 @@ function openChecked(
  * damaged is not written to, as nobody knows what else its pages say. The old connection, and with
  * it the lock on the old file, stays open.
  */
-function replaceDamaged({ connection, wal, contents, lastIndex }: Found, path: string): void {
+function replaceDamaged({ connection, contents, lastIndex }: Found, path: string): void {
   const unfinished = `${path}${UNFINISHED_SUFFIX}repair`;
   fs.rmSync(unfinished, { force: true });
   writeNewDatabase(unfinished, contents, (onEntries) => {
     const { hardState, snapshot, beforeFirst } = contents;
     // SQLite looks at a page when it fetches it: one that it has by now it may read further.
     const around = { hardState, snapshot, beforeFirst, through: lastIndex };
-    const { last } = new LogReader(connection, around, onEntries).read();
-    if (last.index < lastIndex) throw damaged(path, `entry ${lastIndex} could be read only once`);
+    const again = new LogReader(connection, around, onEntries).read();
+    if (again.last.index < lastIndex || again.beforeFirst.index > beforeFirst.index) {
+      throw damaged(path, `entries up to ${lastIndex} could be read only once`);
+    }
   });
-  wal.sync();
-  wal.close();
   // The new database has none: what this one's holds moves into the file that goes away.
   const journalMode = connection.pragma("journal_mode = DELETE", { simple: true });
   assert(journalMode === "delete", `journal_mode is ${String(journalMode)} in SQLite`);

@@ -1,11 +1,14 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
 
+import { errorCode } from "./storage-error.ts";
+
 /** A write-ahead log of this size or less is written in place: no commit moves metadata. */
 const WAL_PREFILL_BYTES: number = 8 * 1024 * 1024;
 
 /** Format of its words, version, page size, number of the checkpoint, two salts, two checksums. */
 const HEADER_BYTES = 32;
+const PAGE_SIZE_OFFSET = 8;
 const HEADER_SALTS_OFFSET = 16;
 const HEADER_CHECKSUMS_OFFSET = 24;
 /** Page, commit, two salts, two checksums: a word each. */
@@ -82,10 +85,9 @@ export class WalFile {
     const header = this.#read(0, HEADER_BYTES);
     if (header === null || isZero(header)) return null;
     if (!isValidHeader(header)) return "the header of the write-ahead log has a wrong checksum";
-    const frameBytes = FRAME_HEADER_BYTES + header.getUint32(8);
     let commitLost = false;
     for (let frame = framesRecovered; ; frame += 1) {
-      const position = HEADER_BYTES + frame * frameBytes;
+      const position = positionOf(frame, header);
       const frameHeader = this.#read(position, FRAME_HEADER_BYTES);
       if (frameHeader === null) return null;
       if (!isOfLog(frameHeader, header)) continue;
@@ -94,29 +96,58 @@ export class WalFile {
       }
       commitLost =
         frameHeader.getUint32(COMMIT_OFFSET) !== 0 &&
-        (!isSplit(position) || this.#isSound(position, frameBytes, header));
+        (!isSplit(position) || this.#isSound(position, header));
     }
   }
 
-  /** Whether the frame at `position`, which is not the first, follows from the one before it. */
-  #isSound(position: number, frameBytes: number, header: DataView): boolean {
-    const before = this.#read(position - frameBytes, FRAME_HEADER_BYTES);
-    const frame = this.#read(position, frameBytes);
-    if (before === null || frame === null) return false;
+  /**
+   * Whether the frame at `position`, which two others precede, was written whole. One of them may
+   * be what stopped SQLite: the frame follows from the checksums that the one before it has, or
+   * from those that it should have.
+   */
+  #isSound(position: number, header: DataView): boolean {
+    const frameBytes = frameBytesOf(header);
+    const first = this.#read(position - 2 * frameBytes, frameBytes);
+    const second = this.#read(position - frameBytes, frameBytes);
+    const third = this.#read(position, frameBytes);
+    if (first === null || second === null || third === null) return false;
     const isLittleEndian = header.getUint32(0) === MAGIC_LITTLE_ENDIAN;
-    let checksums = checksumsAt(before, CHECKSUMS_OFFSET);
-    for (const [start, end] of [
-      [0, SALTS_OFFSET],
-      [FRAME_HEADER_BYTES, frameBytes],
-    ] as const) {
-      checksums = continued(checksums, { view: frame, start, end, isLittleEndian });
-    }
-    return areEqual(checksums, checksumsAt(frame, CHECKSUMS_OFFSET));
+    const expected = checksumsAt(third, CHECKSUMS_OFFSET);
+    return [
+      checksumsAt(second, CHECKSUMS_OFFSET),
+      withFrame(checksumsAt(first, CHECKSUMS_OFFSET), second, isLittleEndian),
+    ].some((before) => areEqual(withFrame(before, third, isLittleEndian), expected));
   }
 
-  /** Keeps what the log holds under a second name, as SQLite deletes the first when it closes. */
+  /**
+   * Takes back, for good, what a transaction that was rolled back wrote behind the first `frames`:
+   * behind a shorter transaction that a crash cuts short, its frames would prove that the shorter
+   * one was there and is lost. Moves no metadata: it is called where the disk has no room.
+   */
+  forgetAfter(frames: number): void {
+    const header = this.#read(0, HEADER_BYTES);
+    if (header === null || !isValidHeader(header)) return;
+    const zeros = new Uint8Array(FRAME_HEADER_BYTES);
+    for (let frame = frames; ; frame += 1) {
+      const position = positionOf(frame, header);
+      const frameHeader = this.#read(position, FRAME_HEADER_BYTES);
+      if (frameHeader === null || !isOfLog(frameHeader, header)) break;
+      fs.writeSync(this.#descriptor, zeros, 0, zeros.length, position);
+    }
+    this.sync();
+  }
+
+  /**
+   * Keeps what the log holds under a second name, as SQLite deletes the first when it closes. Where
+   * the file system knows no links, or has no room for one, a part may have to do: what counts is
+   * that the name is there.
+   */
   keepAs(path: string): void {
-    fs.linkSync(this.#path, path);
+    try {
+      fs.linkSync(this.#path, path);
+    } catch {
+      this.#copyAs(path);
+    }
     syncDirectory(dirname(path));
   }
 
@@ -124,10 +155,31 @@ export class WalFile {
     fs.closeSync(this.#descriptor);
   }
 
+  #copyAs(path: string): void {
+    const copy = fs.openSync(path, "w");
+    try {
+      fs.writeFileSync(copy, fs.readFileSync(this.#path));
+      fs.fsyncSync(copy);
+    } catch (error) {
+      if (errorCode(error) !== "ENOSPC") throw error;
+    } finally {
+      fs.closeSync(copy);
+    }
+  }
+
   #read(position: number, bytes: number): DataView | null {
     const view = new DataView(new ArrayBuffer(bytes));
     return fs.readSync(this.#descriptor, view, 0, bytes, position) === bytes ? view : null;
   }
+}
+
+function frameBytesOf(header: DataView): number {
+  return FRAME_HEADER_BYTES + header.getUint32(PAGE_SIZE_OFFSET);
+}
+
+/** Where the frame with the number `frame`, from 0, begins. */
+function positionOf(frame: number, header: DataView): number {
+  return HEADER_BYTES + frame * frameBytesOf(header);
 }
 
 function isZero(view: DataView): boolean {
@@ -187,6 +239,13 @@ function continued(checksums: Checksums, { view, start, end, isLittleEndian }: W
     second = (second + view.getUint32(offset + 4, isLittleEndian) + first) >>> 0;
   }
   return [first, second];
+}
+
+/** The checksums when a frame follows: of its page and commit, and of the page itself. */
+function withFrame(before: Checksums, view: DataView, isLittleEndian: boolean): Checksums {
+  const first = continued(before, { view, start: 0, end: SALTS_OFFSET, isLittleEndian });
+  const page = { view, start: FRAME_HEADER_BYTES, end: view.byteLength, isLittleEndian };
+  return continued(first, page);
 }
 
 function areEqual(one: Checksums, other: Checksums): boolean {

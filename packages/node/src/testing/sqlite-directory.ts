@@ -183,14 +183,16 @@ function changedSectors(before: Buffer, after: Buffer): number[] {
 }
 
 /**
- * How far damage to the log is found; 0: nowhere. Not in the newest transaction, and not in the one
- * before it where a sector ends between its commit and the salts: a crash may leave the like.
+ * How far damage to the log is found; 0: nowhere. Not in the newest transaction, and not in the last
+ * frame of the one before it where a sector ends between its commit and the salts: a crash may leave
+ * the like.
  */
 function endOfWhatIsTold(wal: Buffer): number {
-  const [last, secondLast, thirdLast] = transactionEnds(wal).toReversed();
+  const [last, secondLast] = transactionEnds(wal).toReversed();
   if (last === undefined) return 0;
-  const salts = (secondLast ?? 0) - WAL_FRAME_BYTES + WAL_SALTS_OFFSET;
-  return (salts % SECTOR_BYTES === 0 ? thirdLast : secondLast) ?? WAL_HEADER_BYTES;
+  if (secondLast === undefined) return WAL_HEADER_BYTES;
+  const commit = secondLast - WAL_FRAME_BYTES;
+  return (commit + WAL_SALTS_OFFSET) % SECTOR_BYTES === 0 ? commit : secondLast;
 }
 
 /** A byte of the log's header, or of that of a frame, among its first `bytes`. */

@@ -53,6 +53,21 @@ class FailingWal extends WalFile {
   }
 }
 
+/** A write-ahead log that tells when its disk holds all that comes before the first write to it. */
+class PreparedWal extends WalFile {
+  readonly #onPrepared: () => void;
+
+  constructor(path: string, onPrepared: () => void) {
+    super(path);
+    this.#onPrepared = onPrepared;
+  }
+
+  override prefill(): void {
+    super.prefill();
+    this.#onPrepared();
+  }
+}
+
 /**
  * The real database code on real files, in simulated time, with the model of a disk beside it: what
  * is recovered must be what the model says. Its thread's loop runs here, at the moments at which a
@@ -432,18 +447,29 @@ class Opening {
   }
 }
 
-/** The power goes off again while the next start copies the log into the database. */
+/**
+ * The power goes off again in the next start: while it copies the log into the database, or while it
+ * writes to the log that it has begun anew.
+ */
 function crashDuringStart(random: SeededRandom, directory: SqliteDirectory): void {
   const before = directory.read();
   const host = { report: () => undefined, takeWaiting: () => null, after: () => NO_TIMER };
-  const loop = new StorageLoop(host, {
-    databasePath: directory.databasePath,
-    expect: {},
-    sizeMaxBytes: null,
-  });
+  let prepared = before;
+  const loop = new StorageLoop(
+    host,
+    { databasePath: directory.databasePath, expect: {}, sizeMaxBytes: null },
+    (path) =>
+      new PreparedWal(path, () => {
+        prepared = directory.read();
+      }),
+  );
   loop.open();
   const after = directory.read();
-  directory.crash({ ...before, database: tearDatabase(before.database, after.database, random) });
+  if (random.chance(0.5)) {
+    directory.crash({ ...before, database: tearDatabase(before.database, after.database, random) });
+  } else {
+    directory.crash({ ...prepared, wal: tearWal(prepared.wal, after.wal, random) });
+  }
   loop.onRequest({ kind: "close" });
 }
 

@@ -87,6 +87,50 @@ test("snapshots: who was sent one finds the log behind it, although the next is 
   );
 });
 
+test("snapshots: the log behind one waits until it arrived, not until it was sent (§7)", () => {
+  const { cluster, leader, straggler } = withStraggler({ bytesPerSecond: 4 * 1024 * KIB });
+  cluster.start(straggler);
+  cluster.runUntil("a piece", () => pieces(cluster).length > 0);
+  const { driver } = cluster.life(leader);
+  const { snapshotIndex } = driver.view();
+  cluster.write(30, 50 * KIB);
+  let isLost = false;
+  // The connection goes down with the first entries beyond the first message.
+  cluster.loses = (_from, to, message) => {
+    isLost ||=
+      to === straggler &&
+      message.type === "AppendEntries" &&
+      message.prevLogIndex > snapshotIndex &&
+      message.entries.length > 0;
+    return isLost && to === straggler;
+  };
+  cluster.runUntil("entries are lost", () => isLost);
+  cluster.runFor(20);
+  cluster.loses = () => false;
+  cluster.life(leader).handlers?.onPeerDown(straggler, false);
+  cluster.runUntilEqual(straggler);
+  const installed = cluster.told.filter((text) => text.includes("installed"));
+  assert.deepEqual(installed, [`${straggler}: installed ${snapshotIndex}`]);
+});
+
+test("snapshots: who leads no more waits for no follower that has one, and compacts its log", () => {
+  const { cluster, leader, straggler } = withStraggler({ bytesPerSecond: 4 * 1024 * KIB });
+  cluster.start(straggler);
+  cluster.runUntil("a piece", () => pieces(cluster).length > 0);
+  cluster.loses = (_from, to, message) =>
+    to === straggler && message.type === "AppendEntries" && message.entries.length > 0;
+  const { driver } = cluster.life(leader);
+  const { snapshotIndex } = driver.view();
+  cluster.write(30, 50 * KIB);
+  cluster.runUntil("it is installed", () => driver.snapshotStatus().sending.size === 0);
+  cluster.runFor(200);
+  const { index, takingIndex } = driver.snapshotStatus();
+  assert.deepEqual([index, takingIndex], [snapshotIndex, null]);
+  cluster.isolated.add(leader);
+  cluster.runUntil("it steps down", () => driver.view().role !== "leader");
+  cluster.runUntil("the next", () => driver.snapshotStatus().index > snapshotIndex);
+});
+
 test("snapshots: one that is due when another ends needs no further write (§7)", () => {
   const cluster = new SnapshotCluster(["n1"], { snapshotLogBytes: 1024 * KIB });
   const { driver } = cluster.start("n1");

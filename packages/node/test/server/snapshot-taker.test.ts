@@ -14,7 +14,7 @@ class Scene {
   readonly machine = new TapeMachine();
   readonly taken: number[] = [];
   readonly calls: (() => void)[] = [];
-  sendingBytes = 0;
+  awaitedBytes: number | null = null;
   isOfUse = true;
   readonly taker: SnapshotTaker = new SnapshotTaker({
     store: new SimSnapshotStore({
@@ -25,7 +25,7 @@ class Scene {
     stateMachine: this.machine,
     clock: this.clock,
     logBytes: 1000,
-    sendingBytes: () => this.sendingBytes,
+    awaitedBytes: () => this.awaitedBytes,
     onTaken: ({ lastIncludedIndex }) => {
       this.taken.push(lastIncludedIndex);
       return this.isOfUse;
@@ -115,7 +115,7 @@ test("SnapshotTaker: a file that came too late is removed", () => {
 
 test("SnapshotTaker: waits while one is sent, but not for ever", () => {
   const scene = new Scene();
-  scene.sendingBytes = 1;
+  scene.awaitedBytes = 1;
   scene.apply(7, 3000);
   assert.equal(scene.taker.takingIndex, null);
   scene.apply(8, 1000);
@@ -124,7 +124,7 @@ test("SnapshotTaker: waits while one is sent, but not for ever", () => {
 
 test("SnapshotTaker: a large one that is sent finds the log behind it still there (Raft §7)", () => {
   const scene = new Scene();
-  scene.sendingBytes = 10_000;
+  scene.awaitedBytes = 10_000;
   scene.apply(7, 9000);
   assert.equal(scene.taker.takingIndex, null);
   scene.apply(8, 1000);

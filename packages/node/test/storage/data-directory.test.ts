@@ -20,8 +20,10 @@ import {
   bootstrapped,
   change,
   crashImage,
+  flipByte,
   open,
   temporaryFolder,
+  walFrames,
 } from "./data-place.ts";
 
 /** A matcher for `assert.rejects` and `assert.throws`. */
@@ -368,6 +370,27 @@ test("openStorage: brings a directory of format 1 to this one", async (t) => {
     });
     await storage.close();
   }
+});
+
+test("openStorage: brings format 1 to this one behind nothing that a crash cut short", async (t) => {
+  const directory = await ofFormat1(t);
+  const database = new SqliteDatabase(join(directory, "raft.db"));
+  database.pragma("locking_mode = EXCLUSIVE");
+  database.prepare("UPDATE log SET data = ? WHERE idx = 4").run(new Uint8Array(60_000));
+  const image = crashImage(t, directory);
+  database.close();
+  const walPath = join(image, "raft.db-wal");
+  const [first] = walFrames(walPath);
+  assert.ok(first !== undefined);
+  flipByte(walPath, first.offset + first.bytes - 1);
+  const storage = await open(image);
+  assert.equal(storage.recovered.entries.length, 4);
+  const startedWal = join(crashImage(t, image), "raft.db-wal");
+  await storage.close();
+  const last = walFrames(startedWal).at(-1);
+  assert.ok(last?.isCommit === true);
+  const behind = fs.readFileSync(startedWal).subarray(last.offset + last.bytes);
+  assert.ok(behind.every((byte) => byte === 0));
 });
 
 test("openStorage: leaves a directory of format 1 as it is where it refuses it", async (t) => {

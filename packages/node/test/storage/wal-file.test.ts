@@ -9,7 +9,12 @@ import { encodeEntries } from "@quorate/wire";
 import { LogDatabase } from "../../src/storage/log-database.ts";
 import { DATABASE_FILE } from "../../src/storage/schema.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
-import type { DirectoryContents, StorageWrite } from "../../src/storage/thread-messages.ts";
+import type {
+  DirectoryContents,
+  ExpectedIdentity,
+  StorageWrite,
+} from "../../src/storage/thread-messages.ts";
+import { WalFile } from "../../src/storage/wal-file.ts";
 import { entriesOf } from "../../src/testing/storage-suite.ts";
 import { bootstrapped, flipByte, walFrames } from "./data-place.ts";
 
@@ -17,11 +22,16 @@ const LOG_HEADER_BYTES = 32;
 /** Page, commit, two salts, two checksums. */
 const FRAME_HEADER_BYTES = 24;
 const SALTS_OFFSET = 8;
+const CHECKSUMS_OFFSET = 16;
+const PAGE_FRAME_BYTES = FRAME_HEADER_BYTES + 4096;
 const SECTOR_BYTES = 512;
 /** The first frame, from 0, between whose commit and salts a sector ends. */
 const SPLIT_FRAME = 41;
 /** The log without most of the zeros behind it. */
 const WAL_BYTES = 512 * 1024;
+const MEBIBYTE = 1024 * 1024;
+/** A name for each file that this process has open. */
+const DESCRIPTORS = "/proc/self/fd";
 
 interface Image {
   readonly database: Buffer;
@@ -40,8 +50,11 @@ class Place {
     return `${this.path}-wal`;
   }
 
-  open(): { readonly database: LogDatabase; readonly contents: DirectoryContents } {
-    const options = { databasePath: this.path, expect: {}, sizeMaxBytes: null };
+  open(expect: ExpectedIdentity = {}): {
+    readonly database: LogDatabase;
+    readonly contents: DirectoryContents;
+  } {
+    const options = { databasePath: this.path, expect, sizeMaxBytes: null };
     const listener = { onSnapshot: () => {}, onEntries: () => {}, onAgain: () => {} };
     return LogDatabase.open(options, listener);
   }
@@ -61,9 +74,9 @@ class Place {
   }
 
   /** What comes of opening it: `term <currentTerm>`, or the code of the error. */
-  outcome(): string {
+  outcome(expect: ExpectedIdentity = {}): string {
     try {
-      const { database, contents } = this.open();
+      const { database, contents } = this.open(expect);
       database.close();
       return `term ${contents.hardState.currentTerm}`;
     } catch (error) {
@@ -78,12 +91,31 @@ function vote(currentTerm: number): StorageWrite {
   return write(currentTerm, null);
 }
 
-/** Many frames of the log. */
-function largeEntry(currentTerm: number): StorageWrite {
-  const [entry] = entriesOf(1, currentTerm, 1);
-  assert.ok(entry !== undefined);
-  const data = Uint8Array.from({ length: 60_000 }, (_, place) => 1 + (place % 251));
-  return write(currentTerm, encodeEntries([{ ...entry, data }]));
+/** Votes in the terms from 1 to `times`; the term of the last one. */
+function voteOften(database: LogDatabase, times: number): number {
+  for (let term = 1; term <= times; term += 1) assert.equal(database.commit([vote(term)]), true);
+  return times;
+}
+
+/** Leaves what is there when a node crashes that voted three times. */
+function crashAfterVotes(place: Place): Image {
+  const { database } = place.open();
+  voteOften(database, 3);
+  const image = place.read();
+  database.close();
+  place.write(image);
+  return image;
+}
+
+/** Many frames of the log; with 3000 bytes two. */
+function largeEntry(currentTerm: number, bytes = 60_000): StorageWrite {
+  return largeEntries(currentTerm, 1, bytes);
+}
+
+function largeEntries(currentTerm: number, count: number, bytes: number): StorageWrite {
+  const data = Uint8Array.from({ length: bytes }, (_, place) => 1 + (place % 251));
+  const entries = entriesOf(1, currentTerm, count).map((entry) => ({ ...entry, data }));
+  return write(currentTerm, encodeEntries(entries));
 }
 
 function write(currentTerm: number, records: Uint8Array | null): StorageWrite {
@@ -92,13 +124,33 @@ function write(currentTerm: number, records: Uint8Array | null): StorageWrite {
   return { kind: "persist", ticket: currentTerm, hardState, records, ...rest };
 }
 
+/** Where the sectors of the log begin that differ. */
+function changedSectors(before: Image, after: Image): number[] {
+  const changed: number[] = [];
+  for (let start = 0; start < after.wal.length; start += SECTOR_BYTES) {
+    const end = start + SECTOR_BYTES;
+    if (after.wal.compare(before.wal, start, end, start, end) !== 0) changed.push(start);
+  }
+  return changed;
+}
+
+/** A sector of the first frame's page that differs. */
+function inFirstFrame(before: Image, after: Image): number {
+  const sector = changedSectors(before, after).find((start) => start >= SECTOR_BYTES);
+  assert.ok(sector !== undefined && sector + SECTOR_BYTES <= PAGE_FRAME_BYTES);
+  return sector;
+}
+
+/** `after`, but the sector at `start` was not written. */
+function lacking(after: Image, before: Image, start: number): Image {
+  const wal = Buffer.from(after.wal);
+  before.wal.copy(wal, start, start, start + SECTOR_BYTES);
+  return { database: after.database, wal };
+}
+
 test("WalFile: each byte that changes in a header before the last transaction is found (rule 58)", (t) => {
   const place = new Place(t);
-  const { database } = place.open();
-  for (let term = 1; term <= 3; term += 1) assert.equal(database.commit([vote(term)]), true);
-  const image = place.read();
-  database.close();
-  place.write(image);
+  const image = crashAfterVotes(place);
   const frames = walFrames(place.walPath);
   assert.ok(frames.length >= 4 && frames.every(({ isCommit }) => isCommit));
   assert.equal(place.outcome(), "term 3");
@@ -114,35 +166,135 @@ test("WalFile: each byte that changes in a header before the last transaction is
 
 test("WalFile: a last transaction that lacks any one sector was cut short, which is no damage", (t) => {
   const place = new Place(t);
-  const first = place.open();
-  for (let term = 1; term <= 60; term += 1) assert.equal(first.database.commit([vote(term)]), true);
-  const old = place.read();
-  first.database.close();
-  place.write(old);
+  const { database } = place.open();
+  let term = voteOften(database, 60);
   const commitOfOld = walFrames(place.walPath)[SPLIT_FRAME];
   assert.ok(commitOfOld?.isCommit === true);
   assert.equal((commitOfOld.offset + SALTS_OFFSET) % SECTOR_BYTES, 0);
   // Its frames take the place of those of the log before it, bit by bit.
-  const second = place.open();
-  let term = 60;
-  while (walFrames(place.walPath).length < SPLIT_FRAME - 2) {
+  assert.equal(database.checkpoint(), true);
+  do {
     term += 1;
-    assert.equal(second.database.commit([vote(term)]), true);
-  }
+    assert.equal(database.commit([vote(term)]), true);
+  } while (walFrames(place.walPath).length < SPLIT_FRAME - 2);
   const before = place.read();
-  assert.equal(second.database.commit([largeEntry(term + 1)]), true);
+  assert.equal(database.commit([largeEntry(term + 1)]), true);
   const after = place.read();
   assert.equal(walFrames(place.walPath)[SPLIT_FRAME]?.isCommit, false);
-  second.database.close();
-  let sectors = 0;
-  for (let start = 0; start < after.wal.length; start += SECTOR_BYTES) {
-    const end = start + SECTOR_BYTES;
-    if (after.wal.compare(before.wal, start, end, start, end) === 0) continue;
-    sectors += 1;
-    const wal = Buffer.from(after.wal);
-    before.wal.copy(wal, start, start, end);
-    place.write({ database: after.database, wal });
-    assert.equal(place.outcome(), `term ${term}`, `sector ${sectors}, at ${start}`);
+  database.close();
+  const sectors = changedSectors(before, after);
+  for (const start of sectors) {
+    place.write(lacking(after, before, start));
+    assert.equal(place.outcome(), `term ${term}`, `the sector at ${start}`);
   }
-  assert.ok(sectors > 60_000 / SECTOR_BYTES, `${sectors} sectors`);
+  assert.ok(sectors.length > 60_000 / SECTOR_BYTES, `${sectors.length} sectors`);
+});
+
+test("WalFile: a commit that a sector splits is lost where its frame is whole (rule 58)", (t) => {
+  const place = new Place(t);
+  const { database } = place.open();
+  const term = voteOften(database, SPLIT_FRAME - 2);
+  // Two frames, of which the second has the commit.
+  assert.equal(database.commit([largeEntry(term + 1, 3000)]), true);
+  const frames = walFrames(place.walPath);
+  assert.equal(frames.length, SPLIT_FRAME + 1);
+  const [before, commit] = frames.slice(-2);
+  assert.ok(before?.isCommit === false && commit?.isCommit === true);
+  assert.equal(database.commit([vote(term + 2)]), true);
+  const image = place.read();
+  database.close();
+  for (const byte of [
+    before.offset + SALTS_OFFSET,
+    before.offset + CHECKSUMS_OFFSET,
+    before.offset + FRAME_HEADER_BYTES,
+    commit.offset + SALTS_OFFSET,
+  ]) {
+    place.write(image);
+    flipByte(place.walPath, byte);
+    assert.equal(place.outcome(), "damaged", `byte ${byte}`);
+  }
+});
+
+test("LogDatabase: a second power cut meets nothing of what the first one cut short", (t) => {
+  const place = new Place(t);
+  const { database } = place.open();
+  const term = voteOften(database, 60);
+  assert.equal(database.checkpoint(), true);
+  const before = place.read();
+  // Of the first transaction of a log all is there but one sector of its first frame.
+  assert.equal(database.commit([largeEntry(term + 1)]), true);
+  const after = place.read();
+  database.close();
+  const cut = lacking(after, before, inFirstFrame(before, after));
+  place.write(cut);
+  const second = place.open();
+  assert.equal(second.contents.hardState.currentTerm, term);
+  const end = LOG_HEADER_BYTES + PAGE_FRAME_BYTES * walFrames(place.walPath).length;
+  const started = place.read();
+  assert.ok(started.wal.subarray(end).every((byte) => byte === 0));
+  second.database.close();
+  place.write(lacking(started, cut, inFirstFrame(cut, started)));
+  assert.equal(place.outcome(), `term ${term}`);
+});
+
+test("LogDatabase: a refusal for another reason keeps what proves the log damaged (rule 58)", (t) => {
+  const place = new Place(t);
+  crashAfterVotes(place);
+  flipByte(place.walPath, LOG_HEADER_BYTES - 1);
+  assert.equal(place.outcome({ nodeId: "n9" }), "damaged");
+  assert.equal(place.outcome(), "damaged");
+});
+
+test("LogDatabase: a refusal leaves no file open", (t) => {
+  if (!fs.existsSync(DESCRIPTORS)) {
+    t.skip("the system does not tell which files are open");
+    return;
+  }
+  const place = new Place(t);
+  const image = crashAfterVotes(place);
+  const before = fs.readdirSync(DESCRIPTORS).length;
+  assert.equal(place.outcome({ nodeId: "n9" }), "otherNode");
+  place.write(image);
+  flipByte(place.walPath, LOG_HEADER_BYTES - 1);
+  assert.equal(place.outcome(), "damaged");
+  assert.equal(fs.readdirSync(DESCRIPTORS).length, before);
+});
+
+test("LogDatabase: nothing is left in the log of a write that found no room", (t) => {
+  const place = new Place(t);
+  const { database } = place.open();
+  const term = voteOften(database, 10);
+  const frames = walFrames(place.walPath).length;
+  const before = fs.readFileSync(place.walPath);
+  database.limitSize(fs.statSync(place.path).size + 6 * MEBIBYTE);
+  // More than SQLite keeps in memory, so it writes before it knows that there is no room.
+  assert.equal(database.commit([largeEntries(term + 1, 18, MEBIBYTE / 2)]), false);
+  assert.ok(!fs.readFileSync(place.walPath).equals(before));
+  assert.equal(walFrames(place.walPath).length, frames);
+  assert.equal(database.commit([vote(term + 1)]), true);
+  const after = place.read();
+  database.close();
+  place.write(after);
+  assert.equal(place.outcome(), `term ${term + 1}`);
+});
+
+test("WalFile.keepAs: copies the log where no link can be made", (t) => {
+  const elsewhere = "/dev/shm";
+  if (!fs.existsSync(elsewhere)) {
+    t.skip("there is no second file system");
+    return;
+  }
+  const place = new Place(t);
+  const { database } = place.open();
+  voteOften(database, 3);
+  const folder = fs.mkdtempSync(join(elsewhere, "quorate-storage-"));
+  t.after(() => {
+    fs.rmSync(folder, { recursive: true });
+  });
+  const kept = join(folder, "kept");
+  const wal = new WalFile(place.walPath);
+  wal.keepAs(kept);
+  wal.close();
+  assert.ok(fs.readFileSync(kept).equals(fs.readFileSync(place.walPath)));
+  database.close();
 });
