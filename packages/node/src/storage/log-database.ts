@@ -418,6 +418,8 @@ function startLogAnew(connection: Database, wal: WalFile): void {
   wal.sync();
   connection.pragma("wal_checkpoint(TRUNCATE)");
   assert(wal.sizeBytes() === 0, "the write-ahead log was not cut");
+  // Or the zeros might be found among frames of before.
+  wal.sync();
   wal.prefill();
 }
 
