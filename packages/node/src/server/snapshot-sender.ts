@@ -27,7 +27,7 @@ interface Awaited {
   readonly throughIndex: LogIndex;
 }
 
-/** Resends without any answer after which a follower counts as gone, and nobody waits for it. */
+/** Times for a resend without any answer after which a follower is gone, and nobody waits for it. */
 const SILENT_RESENDS = 10;
 
 /**
@@ -53,11 +53,11 @@ export class SnapshotSender {
   }
 
   /**
-   * Size of the largest snapshot that a follower which answers is being sent, or was sent by this
-   * leader and has not the log behind it yet; null: there is none.
+   * Size of the largest snapshot that a follower is being sent, or was sent by this leader and has
+   * not the log behind it yet; null: there is none, or only for followers that are silent.
    */
   get awaitedBytes(): number | null {
-    const patienceTicks = SILENT_RESENDS * this.#options.resendTicks;
+    const patienceTicks = this.#patienceTicks;
     const sizes = [...this.#transfers.values()]
       .filter(({ isHeard, silentTicks }) => isHeard && silentTicks < patienceTicks)
       .map(({ progress }) => progress.totalBytes)
@@ -116,7 +116,7 @@ export class SnapshotSender {
       }
     }
     for (const [peer, awaited] of this.#catchingUp) {
-      if (!isCatchingUp(view, peer, awaited)) this.#catchingUp.delete(peer);
+      if (!isCatchingUp(view, peer, awaited, this.#patienceTicks)) this.#catchingUp.delete(peer);
     }
     for (const peer of this.#waiting) {
       if (!needsSnapshot(view, peer)) this.#waiting.delete(peer);
@@ -136,6 +136,10 @@ export class SnapshotSender {
     this.#catchingUp.clear();
     this.#pause?.cancel();
     this.#pause = null;
+  }
+
+  get #patienceTicks(): number {
+    return SILENT_RESENDS * this.#options.resendTicks;
   }
 
   #begin(to: NodeId, view: RaftView): void {
@@ -205,15 +209,23 @@ function needsSnapshot(view: RaftView, peer: NodeId): boolean {
 }
 
 /**
- * Whether `view` is of the leader of then, whom `peer` answers without having the log of then. What
- * was sent does not count: it may be lost with its connection, and would be sent again.
+ * Whether `view` is of the leader of then, and `peer` has not the log of then. What was sent does not
+ * count: it may be lost with its connection, and would be sent again.
  */
-function isCatchingUp(view: RaftView, peer: NodeId, { term, throughIndex }: Awaited): boolean {
+function isCatchingUp(
+  view: RaftView,
+  peer: NodeId,
+  { term, throughIndex }: Awaited,
+  patienceTicks: number,
+): boolean {
   return (
     term === view.currentTerm &&
     view.peers.some(
-      ({ id, state, matchIndex, recentlyActive }) =>
-        id === peer && recentlyActive && state !== "snapshot" && matchIndex < throughIndex,
+      ({ id, state, matchIndex, silentTicks }) =>
+        id === peer &&
+        state !== "snapshot" &&
+        matchIndex < throughIndex &&
+        silentTicks < patienceTicks,
     )
   );
 }

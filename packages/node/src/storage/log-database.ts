@@ -217,8 +217,7 @@ export class LogDatabase {
     try {
       // SQLite may have rolled back already.
       if (this.#database.inTransaction) this.#statements.rollback.run();
-      const [, frames] = this.#walFrames.get() ?? [0, 0, 0];
-      this.#wal.forgetAfter(frames);
+      this.#wal.forgetAfter(framesIn(this.#walFrames));
       return true;
     } catch (failure) {
       throw fromSystemError(this.#path, "taking back a write that found no room", failure);
@@ -389,11 +388,8 @@ function openChecked(
   const opening = new Opening(connect(path));
   openings.push(opening);
   const { connection } = opening;
-  // Before anything else is refused: to close the connection deletes what a damaged log still says.
-  const [, frames] = walFramesOf(connection).get() ?? [0, 0, 0];
-  const wal = openWal(`${path}-wal`);
+  const wal = openJudgedWal(connection, path, openWal);
   opening.wal = wal;
-  refuseDamagedWal(wal, frames, path);
   const recovery = new Recovery(connection, path);
   recovery.checkApplication();
   startLogAnew(connection, wal);
@@ -452,14 +448,37 @@ function keptWalPath(path: string): string {
   return `${path}-wal.damaged`;
 }
 
-function refuseDamagedWal(wal: WalFile, framesRecovered: number, path: string): void {
+/**
+ * Opens the log, whose recovered part `connection` has read, and finds nothing wrong with it. Comes
+ * before anything else that may refuse the start: a connection that closes deletes the log by its
+ * name, and with it what proves it damaged. So a damaged one loses its name first.
+ */
+function openJudgedWal(connection: Database, path: string, openWal: OpenWal): WalFile {
+  // The first read: it takes the lock, and recovers the log or makes a new one. Where it fails the
+  // log may be that of another process.
+  connection.pragma("schema_version");
+  const walPath = `${path}-wal`;
   const kept = keptWalPath(path);
   if (fs.existsSync(kept)) {
     throw damaged(path, `entries that were durable are lost; ${kept} holds what is left of them`);
   }
-  const damage = wal.findDamage(framesRecovered);
-  if (damage === null) return;
-  wal.keepAs(kept);
+  let wal: WalFile | null = null;
+  let damage: string | null;
+  try {
+    wal = openWal(walPath);
+    damage = wal.findDamage(framesIn(walFramesOf(connection)));
+    if (damage === null) return wal;
+  } catch (error) {
+    // Nobody knows: the next start is to look again. If this one dies here, it is refused instead.
+    wal?.close();
+    fs.renameSync(walPath, kept);
+    connection.close();
+    fs.renameSync(kept, walPath);
+    throw error;
+  }
+  wal.close();
+  fs.renameSync(walPath, kept);
+  syncDirectory(dirname(path));
   throw damaged(path, damage);
 }
 
@@ -471,6 +490,15 @@ function walFramesOf(
       "PRAGMA wal_checkpoint(NOOP)",
     )
     .raw();
+}
+
+/** How many frames of the log SQLite knows. */
+function framesIn(
+  statement: Statement<[], [busy: number, frames: number, checkpointed: number]>,
+): number {
+  const [busy, frames] = statement.get() ?? [1, -1, -1];
+  assert(busy === 0 && frames >= 0, `SQLite counts ${frames} frames in its log`);
+  return frames;
 }
 
 function checkpoint(database: Database): void {

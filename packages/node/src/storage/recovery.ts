@@ -63,11 +63,7 @@ export class Recovery {
     this.#path = path;
   }
 
-  /**
-   * Takes SQLite's lock by the first read.
-   *
-   * @throws StorageError `damaged` where this is the database of another program.
-   */
+  /** @throws StorageError `damaged` where this is the database of another program. */
   checkApplication(): void {
     if (this.#database.pragma("application_id", { simple: true }) === APPLICATION_ID) return;
     throw damaged(this.#path, "it is not a Quorate database");

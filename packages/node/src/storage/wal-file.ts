@@ -1,8 +1,6 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
 
-import { errorCode } from "./storage-error.ts";
-
 /** A write-ahead log of this size or less is written in place: no commit moves metadata. */
 const WAL_PREFILL_BYTES: number = 8 * 1024 * 1024;
 
@@ -83,7 +81,11 @@ export class WalFile {
    */
   findDamage(framesRecovered: number): string | null {
     const header = this.#read(0, HEADER_BYTES);
-    if (header === null || isZero(header)) return null;
+    if (header === null) return null;
+    if (isZero(header)) {
+      // It is on the disk before any frame is written, and after all that was there before is gone.
+      return this.#isEmpty() ? null : "the header of the write-ahead log is gone";
+    }
     if (!isValidHeader(header)) return "the header of the write-ahead log has a wrong checksum";
     let commitLost = false;
     for (let frame = framesRecovered; ; frame += 1) {
@@ -127,43 +129,33 @@ export class WalFile {
   forgetAfter(frames: number): void {
     const header = this.#read(0, HEADER_BYTES);
     if (header === null || !isValidHeader(header)) return;
-    const zeros = new Uint8Array(FRAME_HEADER_BYTES);
+    const positions: number[] = [];
     for (let frame = frames; ; frame += 1) {
       const position = positionOf(frame, header);
       const frameHeader = this.#read(position, FRAME_HEADER_BYTES);
       if (frameHeader === null || !isOfLog(frameHeader, header)) break;
+      // It was not rolled back: SQLite is about to begin the log anew, and the header is the old one.
+      if (frameHeader.getUint32(COMMIT_OFFSET) !== 0) return;
+      positions.push(position);
+    }
+    const zeros = new Uint8Array(FRAME_HEADER_BYTES);
+    for (const position of positions) {
       fs.writeSync(this.#descriptor, zeros, 0, zeros.length, position);
     }
     this.sync();
-  }
-
-  /**
-   * Keeps what the log holds under a second name, as SQLite deletes the first when it closes. Where
-   * the file system knows no links, or has no room for one, a part may have to do: what counts is
-   * that the name is there.
-   */
-  keepAs(path: string): void {
-    try {
-      fs.linkSync(this.#path, path);
-    } catch {
-      this.#copyAs(path);
-    }
-    syncDirectory(dirname(path));
   }
 
   close(): void {
     fs.closeSync(this.#descriptor);
   }
 
-  #copyAs(path: string): void {
-    const copy = fs.openSync(path, "w");
-    try {
-      fs.writeFileSync(copy, fs.readFileSync(this.#path));
-      fs.fsyncSync(copy);
-    } catch (error) {
-      if (errorCode(error) !== "ENOSPC") throw error;
-    } finally {
-      fs.closeSync(copy);
+  #isEmpty(): boolean {
+    const bytes = Buffer.alloc(PREFILL_STEP_BYTES);
+    const zeros = Buffer.alloc(PREFILL_STEP_BYTES);
+    for (let position = 0; ; position += bytes.length) {
+      const length = fs.readSync(this.#descriptor, bytes, 0, bytes.length, position);
+      if (length === 0) return true;
+      if (bytes.compare(zeros, 0, length, 0, length) !== 0) return false;
     }
   }
 

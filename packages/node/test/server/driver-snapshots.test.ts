@@ -113,6 +113,25 @@ test("snapshots: the log behind one waits until it arrived, not until it was sen
   assert.deepEqual(installed, [`${straggler}: installed ${snapshotIndex}`]);
 });
 
+test("snapshots: who restarts with one that it was sent finds the log behind it (§7)", () => {
+  const { cluster, leader, straggler } = withStraggler({ bytesPerSecond: 4 * 1024 * KIB });
+  cluster.start(straggler);
+  cluster.runUntil("a piece", () => pieces(cluster).length > 0);
+  cluster.loses = (_from, to, message) =>
+    to === straggler && message.type === "AppendEntries" && message.entries.length > 0;
+  const { driver } = cluster.life(leader);
+  cluster.write(30, 50 * KIB);
+  cluster.runUntil("it is installed", () => driver.snapshotStatus().sending.size === 0);
+  cluster.crash(straggler);
+  cluster.loses = () => false;
+  cluster.life(leader).handlers?.onPeerDown(straggler, true);
+  cluster.runFor(500);
+  cluster.start(straggler);
+  cluster.runUntilEqual(straggler);
+  const sent = cluster.told.filter((text) => text.includes("sending"));
+  assert.equal(sent.length, 1, sent.join());
+});
+
 test("snapshots: who leads no more waits for no follower that has one, and compacts its log", () => {
   const { cluster, leader, straggler } = withStraggler({ bytesPerSecond: 4 * 1024 * KIB });
   cluster.start(straggler);

@@ -7,6 +7,7 @@ import type { TestContext } from "node:test";
 import { encodeEntries } from "@quorate/wire";
 
 import { LogDatabase } from "../../src/storage/log-database.ts";
+import type { OpenWal } from "../../src/storage/log-database.ts";
 import { DATABASE_FILE } from "../../src/storage/schema.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
 import type {
@@ -50,13 +51,16 @@ class Place {
     return `${this.path}-wal`;
   }
 
-  open(expect: ExpectedIdentity = {}): {
+  open(
+    expect: ExpectedIdentity = {},
+    openWal?: OpenWal,
+  ): {
     readonly database: LogDatabase;
     readonly contents: DirectoryContents;
   } {
     const options = { databasePath: this.path, expect, sizeMaxBytes: null };
     const listener = { onSnapshot: () => {}, onEntries: () => {}, onAgain: () => {} };
-    return LogDatabase.open(options, listener);
+    return LogDatabase.open(options, listener, openWal);
   }
 
   read(): Image {
@@ -278,23 +282,62 @@ test("LogDatabase: nothing is left in the log of a write that found no room", (t
   assert.equal(place.outcome(), `term ${term + 1}`);
 });
 
-test("WalFile.keepAs: copies the log where no link can be made", (t) => {
-  const elsewhere = "/dev/shm";
-  if (!fs.existsSync(elsewhere)) {
-    t.skip("there is no second file system");
-    return;
-  }
+test("LogDatabase: a log that could not be judged is judged by the next start (rule 58)", (t) => {
   const place = new Place(t);
-  const { database } = place.open();
-  voteOften(database, 3);
-  const folder = fs.mkdtempSync(join(elsewhere, "quorate-storage-"));
-  t.after(() => {
-    fs.rmSync(folder, { recursive: true });
-  });
-  const kept = join(folder, "kept");
-  const wal = new WalFile(place.walPath);
-  wal.keepAs(kept);
-  wal.close();
-  assert.ok(fs.readFileSync(kept).equals(fs.readFileSync(place.walPath)));
+  crashAfterVotes(place);
+  flipByte(place.walPath, LOG_HEADER_BYTES - 1);
+  const tooMany = Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+  const refusal = (error: unknown): boolean => error instanceof StorageError && error.code === "io";
+  assert.throws(
+    () =>
+      place.open({}, () => {
+        throw tooMany;
+      }),
+    refusal,
+  );
+  assert.equal(place.outcome(), "damaged");
+  assert.equal(place.outcome(), "damaged");
+});
+
+test("LogDatabase: a damaged log is kept as it was", (t) => {
+  const place = new Place(t);
+  crashAfterVotes(place);
+  flipByte(place.walPath, LOG_HEADER_BYTES - 1);
+  const { wal } = place.read();
+  assert.equal(place.outcome(), "damaged");
+  assert.ok(fs.readFileSync(`${place.walPath}.damaged`).equals(wal));
+  assert.ok(!fs.existsSync(place.walPath));
+});
+
+test("WalFile: a log whose beginning is gone is damaged (rule 58)", (t) => {
+  const place = new Place(t);
+  const image = crashAfterVotes(place);
+  for (const bytes of [LOG_HEADER_BYTES, SECTOR_BYTES, 4096]) {
+    const wal = Buffer.from(image.wal);
+    wal.fill(0, 0, bytes);
+    place.write({ database: image.database, wal });
+    assert.equal(place.outcome(), "damaged", `${bytes} bytes`);
+  }
+  place.write({ database: image.database, wal: Buffer.alloc(WAL_BYTES) });
+  assert.equal(place.outcome(), "term 0");
+});
+
+test("LogDatabase: that the log was cut is on the disk before it is filled up again", (t) => {
+  const place = new Place(t);
+  crashAfterVotes(place);
+  const sizes: string[] = [];
+  class Watched extends WalFile {
+    override sync(): void {
+      super.sync();
+      sizes.push(`synced at ${this.sizeBytes()}`);
+    }
+
+    override prefill(): void {
+      sizes.push(`filled from ${this.sizeBytes()}`);
+      super.prefill();
+    }
+  }
+  const { database } = place.open({}, (path) => new Watched(path));
   database.close();
+  assert.deepEqual(sizes.slice(1, 3), ["synced at 0", "filled from 0"]);
 });
