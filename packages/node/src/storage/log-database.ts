@@ -23,7 +23,7 @@ import {
   snapshotValues,
 } from "./rows.ts";
 import { UNFINISHED_SUFFIX } from "./schema.ts";
-import { damaged, errorCode, fromSystemError } from "./storage-error.ts";
+import { damaged, errorCode, fromSystemError, isLocked } from "./storage-error.ts";
 import type {
   DirectoryContents,
   DirectoryIdentity,
@@ -333,7 +333,8 @@ function prepareStatements(database: Database): Readonly<Record<StatementName, S
 function connect(path: string): Database {
   const database = new SqliteDatabase(path, { fileMustExist: true, timeout: 0 });
   try {
-    // Before the first read: that read then takes the lock that keeps other processes out.
+    // Before the first read: that read, of the next pragma, takes the lock that keeps other processes
+    // out, and recovers the log.
     database.pragma("locking_mode = EXCLUSIVE");
     database.pragma(`synchronous = ${SYNCHRONOUS_NORMAL}`);
     database.pragma("wal_autocheckpoint = 0");
@@ -346,7 +347,7 @@ function connect(path: string): Database {
     assert(journalMode === "wal", `journal_mode is ${String(journalMode)} in SQLite`);
     return database;
   } catch (error) {
-    database.close();
+    closeUnjudged(database, path, error);
     throw error;
   }
 }
@@ -454,9 +455,6 @@ function keptWalPath(path: string): string {
  * name, and with it what proves it damaged. So a damaged one loses its name first.
  */
 function openJudgedWal(connection: Database, path: string, openWal: OpenWal): WalFile {
-  // The first read: it takes the lock, and recovers the log or makes a new one. Where it fails the
-  // log may be that of another process.
-  connection.pragma("schema_version");
   const walPath = `${path}-wal`;
   const kept = keptWalPath(path);
   if (fs.existsSync(kept)) {
@@ -465,21 +463,37 @@ function openJudgedWal(connection: Database, path: string, openWal: OpenWal): Wa
   let wal: WalFile | null = null;
   let damage: string | null;
   try {
+    // Where there was no log, a read makes one.
+    connection.pragma("schema_version");
     wal = openWal(walPath);
     damage = wal.findDamage(framesIn(walFramesOf(connection)));
     if (damage === null) return wal;
   } catch (error) {
-    // Nobody knows: the next start is to look again. If this one dies here, it is refused instead.
+    closeUnjudged(connection, path, error);
     wal?.close();
-    fs.renameSync(walPath, kept);
-    connection.close();
-    fs.renameSync(kept, walPath);
     throw error;
   }
-  wal.close();
   fs.renameSync(walPath, kept);
   syncDirectory(dirname(path));
+  wal.close();
   throw damaged(path, damage);
+}
+
+/**
+ * Closes a connection after `error`, and leaves the log, which nobody has judged yet, to the next
+ * start; one of another process is not touched. If this process dies meanwhile, or another start has a log of its own already, the directory
+ * stays refused: better that than to forget what the log says.
+ */
+function closeUnjudged(connection: Database, path: string, error: unknown): void {
+  const walPath = `${path}-wal`;
+  const kept = keptWalPath(path);
+  const isKept = !isLocked(error) && fs.existsSync(walPath) && !fs.existsSync(kept);
+  if (isKept) fs.renameSync(walPath, kept);
+  connection.close();
+  if (!isKept) return;
+  // Unlike a rename it replaces nothing.
+  fs.linkSync(kept, walPath);
+  fs.unlinkSync(kept);
 }
 
 function walFramesOf(

@@ -74,6 +74,16 @@ export function errorCode(error: unknown): string | null {
   return typeof error.code === "string" ? error.code : null;
 }
 
+/** Whether `error` says that another connection has the database. */
+export function isLocked(error: unknown): boolean {
+  return ["SQLITE_BUSY", "SQLITE_LOCKED"].includes(errorCode(error) ?? "");
+}
+
+/** Whether `error` says that the disk, or what may be used of it, is full. */
+export function isNoRoom(error: unknown): boolean {
+  return ["SQLITE_FULL", "ENOSPC", "EDQUOT"].includes(errorCode(error) ?? "");
+}
+
 /** Data that was durable and is not any more: it is refused, never cut (FAST'18, PAR). */
 export function damaged(subject: string, what: string, cause?: unknown): StorageError {
   return new StorageError(
@@ -104,7 +114,7 @@ export function fromSystemError(path: string, doing: string, error: unknown): St
   if (isUnreadable || code === "SQLITE_ERROR") {
     return damaged(path, `SQLite cannot read it while ${doing} (${code})`, error);
   }
-  if (code === "SQLITE_BUSY" || code === "SQLITE_LOCKED") {
+  if (isLocked(error)) {
     return new StorageError(
       {
         code: "locked",
@@ -115,7 +125,7 @@ export function fromSystemError(path: string, doing: string, error: unknown): St
       options,
     );
   }
-  if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT") {
+  if (isNoRoom(error)) {
     return new StorageError(
       {
         code: "full",

@@ -1,6 +1,8 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
 
+import { isNoRoom } from "./storage-error.ts";
+
 /** A write-ahead log of this size or less is written in place: no commit moves metadata. */
 const WAL_PREFILL_BYTES: number = 8 * 1024 * 1024;
 
@@ -124,22 +126,21 @@ export class WalFile {
   /**
    * Takes back, for good, what a transaction that was rolled back wrote behind the first `frames`:
    * behind a shorter transaction that a crash cuts short, its frames would prove that the shorter
-   * one was there and is lost. Moves no metadata: it is called where the disk has no room.
+   * one was there and is lost. Needs no room.
    */
   forgetAfter(frames: number): void {
     const header = this.#read(0, HEADER_BYTES);
-    if (header === null || !isValidHeader(header)) return;
-    const positions: number[] = [];
+    if (header === null || isZero(header)) return;
+    if (frames === 0) {
+      // The header may be that of the log before, all of whose frames the database has.
+      this.#empty();
+      return;
+    }
+    const zeros = new Uint8Array(FRAME_HEADER_BYTES);
     for (let frame = frames; ; frame += 1) {
       const position = positionOf(frame, header);
       const frameHeader = this.#read(position, FRAME_HEADER_BYTES);
       if (frameHeader === null || !isOfLog(frameHeader, header)) break;
-      // It was not rolled back: SQLite is about to begin the log anew, and the header is the old one.
-      if (frameHeader.getUint32(COMMIT_OFFSET) !== 0) return;
-      positions.push(position);
-    }
-    const zeros = new Uint8Array(FRAME_HEADER_BYTES);
-    for (const position of positions) {
       fs.writeSync(this.#descriptor, zeros, 0, zeros.length, position);
     }
     this.sync();
@@ -147,6 +148,17 @@ export class WalFile {
 
   close(): void {
     fs.closeSync(this.#descriptor);
+  }
+
+  #empty(): void {
+    fs.ftruncateSync(this.#descriptor, 0);
+    fs.fsyncSync(this.#descriptor);
+    try {
+      this.prefill();
+    } catch (error) {
+      // What fits must do: commits are slower where the file grows.
+      if (!isNoRoom(error)) throw error;
+    }
   }
 
   #isEmpty(): boolean {

@@ -22,6 +22,7 @@ import { bootstrapped, flipByte, walFrames } from "./data-place.ts";
 const LOG_HEADER_BYTES = 32;
 /** Page, commit, two salts, two checksums. */
 const FRAME_HEADER_BYTES = 24;
+const COMMIT_OFFSET = 4;
 const SALTS_OFFSET = 8;
 const CHECKSUMS_OFFSET = 16;
 const PAGE_FRAME_BYTES = FRAME_HEADER_BYTES + 4096;
@@ -282,6 +283,44 @@ test("LogDatabase: nothing is left in the log of a write that found no room", (t
   assert.equal(place.outcome(), `term ${term + 1}`);
 });
 
+test("LogDatabase: nothing is left of a write that found no room at the beginning of a log", (t) => {
+  const place = new Place(t);
+  const { database } = place.open();
+  const term = voteOften(database, 10);
+  assert.equal(database.checkpoint(), true);
+  database.limitSize(fs.statSync(place.path).size + 6 * MEBIBYTE);
+  assert.equal(database.commit([largeEntries(term + 1, 18, MEBIBYTE / 2)]), false);
+  assert.ok(fs.readFileSync(place.walPath).every((byte) => byte === 0));
+  assert.equal(database.commit([vote(term + 1)]), true);
+  assert.equal(database.commit([vote(term + 2)]), true);
+  const after = place.read();
+  assert.ok(fs.statSync(place.walPath).size >= 8 * MEBIBYTE, "it was filled up again");
+  database.close();
+  place.write(after);
+  assert.equal(place.outcome(), `term ${term + 2}`);
+});
+
+test("WalFile.forgetAfter: clears a commit whose page found no room", (t) => {
+  const place = new Place(t);
+  crashAfterVotes(place);
+  const frames = walFrames(place.walPath);
+  const descriptor = fs.openSync(place.walPath, "r+");
+  const header = new Uint8Array(FRAME_HEADER_BYTES);
+  for (const more of [0, 1, 2]) {
+    const behind = LOG_HEADER_BYTES + (frames.length + more) * PAGE_FRAME_BYTES;
+    fs.readSync(descriptor, header, 0, header.length, LOG_HEADER_BYTES);
+    // As SQLite writes it, before the page.
+    if (more < 2) header.fill(0, COMMIT_OFFSET, SALTS_OFFSET);
+    fs.writeSync(descriptor, header, 0, header.length, behind);
+  }
+  fs.closeSync(descriptor);
+  assert.equal(walFrames(place.walPath).length, frames.length + 3);
+  const wal = new WalFile(place.walPath);
+  wal.forgetAfter(frames.length);
+  wal.close();
+  assert.deepEqual(walFrames(place.walPath), frames);
+});
+
 test("LogDatabase: a log that could not be judged is judged by the next start (rule 58)", (t) => {
   const place = new Place(t);
   crashAfterVotes(place);
@@ -297,6 +336,26 @@ test("LogDatabase: a log that could not be judged is judged by the next start (r
   );
   assert.equal(place.outcome(), "damaged");
   assert.equal(place.outcome(), "damaged");
+});
+
+test("LogDatabase: a damaged log that SQLite cannot read outlives that (rule 58)", (t) => {
+  const place = new Place(t);
+  const { database } = place.open();
+  assert.equal(database.commit([vote(1)]), true);
+  assert.equal(database.commit([largeEntry(2)]), true);
+  assert.equal(database.commit([vote(3)]), true);
+  assert.equal(database.checkpoint(), true);
+  const image = place.read();
+  database.close();
+  place.write(image);
+  // What is recovered knows fewer pages than the database has by now.
+  const growing = walFrames(place.walPath)[2];
+  assert.ok(growing !== undefined);
+  flipByte(place.walPath, growing.offset + FRAME_HEADER_BYTES);
+  assert.equal(place.outcome(), "damaged");
+  assert.ok([place.walPath, `${place.walPath}.damaged`].some((path) => fs.existsSync(path)));
+  assert.equal(place.outcome(), "damaged");
+  assert.ok([place.walPath, `${place.walPath}.damaged`].some((path) => fs.existsSync(path)));
 });
 
 test("LogDatabase: a damaged log is kept as it was", (t) => {
